@@ -1,0 +1,46 @@
+"""Async code from a cell: a thread and a loop of its own, bounded in time.
+
+Top-level await would be shorter, but it is no valid Python outside a notebook, and with
+ipykernel 7.4.0 an ExceptionGroup in such a cell can hang the notebook.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T], seconds: float = 20) -> T:
+    """Run `coroutine` to its end and return its result.
+
+    Raises what it raises (of an ExceptionGroup, the first error inside), and TimeoutError
+    after `seconds`.
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    async def bounded() -> T:
+        return await asyncio.wait_for(coroutine, seconds)
+
+    def work() -> None:
+        try:
+            done.append(asyncio.run(bounded()))
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="labkit.run", daemon=True)
+    thread.start()
+    thread.join(seconds + 1)
+    if thread.is_alive():
+        raise TimeoutError(f"the code did not give way within {seconds} seconds (a loop without await?)")
+    if failed:
+        raise _innermost(failed[0]) from None
+    return done[0]
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
