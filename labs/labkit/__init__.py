@@ -15,7 +15,7 @@ it is its test. labkit knows the standard library and nothing else.
 
 from labkit.checks import CheckFailed, NotStarted, check, expect, hint, refused, works
 from labkit.events import LabError, landed
-from labkit.lab import Lab, begin
+from labkit.opening import Lab, begin
 from labkit.waiting import run
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""The library behind the scripts: reads labs, runs them, proves them, shows them."""

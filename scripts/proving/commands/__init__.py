@@ -1,0 +1,1 @@
+"""One module a script: its arguments, its printing, its exit code."""

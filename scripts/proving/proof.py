@@ -1,0 +1,180 @@
+"""Prove labs and keep the evidence: one JSON file a lab under .cache/, named by its content.
+
+The evidence holds the verdict and the outputs of the execution it was reached in, so that the
+page a reader sees is the run that was proved. Its key covers everything that can change a run.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proving import gates
+from proving.findings import Finding, Unreadable
+from proving.paths import Tree
+from proving.runner import Limits, Plan, Runner
+from proving.source import Lab, read, read_all, twins
+from proving.source import slugs as all_slugs
+
+Json = dict[str, Any]
+FORMAT = 1
+_ENGINE = ("confine.py", "gates.py", "proof.py", "runner.py", "source.py", "worker.py", "zygote.py")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run showed: the verdict as plain data, the executed cells, the stamp of the run."""
+
+    slug: str
+    verdict: Json
+    cells: list[Json]
+    stamp: Json
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.verdict["passed"])
+
+    def outputs(self, cell: str) -> list[Json]:
+        """The notebook outputs of one cell; empty when it did not run."""
+        return next((list(c["outputs"]) for c in self.cells if c["id"] == cell), [])
+
+
+def prove(
+    tree: Tree,
+    slugs: list[str] | None = None,
+    *,
+    jobs: int | None = None,
+    warm: bool = True,
+    reuse: bool = False,
+    limits: Limits | None = None,
+    progress: Callable[[str, str, str], None] | None = None,
+) -> list[Evidence]:
+    """Prove the labs named (all by default) and return their evidence, in the order of the slugs.
+
+    `reuse` takes evidence from the cache where nothing has changed. `progress(slug, mode, cell)`
+    is told of every step; mode is "cached", "page", "proof", "fresh" or "verdict".
+    """
+    tell = progress or (lambda slug, mode, text: None)
+    labs, broken = _readable(tree, slugs)
+    evidence: dict[str, Evidence] = {slug: _failed(gates.unreadable(slug, found)) for slug, found in broken.items()}
+    wanted = []
+    for lab in labs:
+        if lab.todos:
+            evidence[lab.slug] = _failed(gates.incomplete(tree, lab))
+        elif reuse and (kept := load(tree, lab, note=lambda text: tell(lab.slug, "cached", text))):
+            evidence[lab.slug] = kept
+            tell(lab.slug, "cached", "nothing has changed since it was proved")
+        else:
+            wanted.append(lab)
+    if wanted:
+        bounds = limits or Limits()
+        plans = [Plan(lab, "prove", 2, bounds) for lab in wanted] + [Plan(lab, "execute", 1, bounds) for lab in wanted]
+        modes = {"execute": "page", "prove": "proof"}
+        with Runner(
+            tree,
+            jobs=jobs or os.cpu_count() or 2,
+            warm=warm,
+            progress=lambda plan, text: tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text),
+        ) as runner:
+            runs = runner.run(plans)
+        for lab, second, first in zip(wanted, runs[: len(wanted)], runs[len(wanted) :], strict=True):
+            verdict = gates.judge(tree, lab, first, second)
+            found = Evidence(lab.slug, verdict.as_json(), [asdict(c) for c in first.cells], _stamp(lab, verdict, warm))
+            evidence[lab.slug] = found
+            tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
+            if verdict.passed:
+                save(tree, lab, found)
+    return [evidence[slug] for slug in sorted(evidence)]
+
+
+def execute(tree: Tree, *, jobs: int | None = None, warm: bool = True) -> list[str]:
+    """Run every lab once, as the page shows it, and return what failed. For measuring."""
+    labs, _ = read_all(tree)
+    with Runner(tree, jobs=jobs or os.cpu_count() or 2, warm=warm) as runner:
+        runs = runner.run([Plan(lab, "execute") for lab in labs if not lab.todos])
+    return [run.plan.name for run in runs if run.death or any(c.error for c in run.cells)]
+
+
+def key_of(tree: Tree, lab: Lab) -> str:
+    """A hash over all that a run of `lab` depends on."""
+    digest = hashlib.sha256(f"{FORMAT} {platform.python_version()} {platform.system()} {platform.machine()}".encode())
+    engine = Path(__file__).resolve().parent
+    folders = [lab.path.parent, *(tree.labs / name for name in ("harbor", "fixtures", "labkit"))]
+    files = [p for folder in folders for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
+    for path in [*files, tree.root / "requirements.txt", *(engine / name for name in _ENGINE)]:
+        if path.is_file():
+            digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def load(tree: Tree, lab: Lab, note: Callable[[str], None] = lambda text: None) -> Evidence | None:
+    """The cached evidence for exactly this content, or None. A damaged entry is removed and named."""
+    path = _entry(tree, lab)
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+        content = entry["content"]
+        if entry["sha256"] != _checksum(content):
+            raise ValueError("its checksum does not fit")
+        return Evidence(**content)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        path.unlink(missing_ok=True)
+        note(f"{tree.relative(path)} is damaged ({error}); removed it, the lab runs again")
+        return None
+
+
+def save(tree: Tree, lab: Lab, evidence: Evidence) -> None:
+    """Keep `evidence`, in place of older evidence for the same lab."""
+    path = _entry(tree, lab)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f"{lab.slug}.*.json"):
+        old.unlink(missing_ok=True)
+    content = asdict(evidence)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(
+        json.dumps({"sha256": _checksum(content), "content": content}, ensure_ascii=False), encoding="utf-8"
+    )
+    os.replace(draft, path)
+
+
+def _entry(tree: Tree, lab: Lab) -> Path:
+    return tree.cache / "evidence" / f"{lab.slug}.{key_of(tree, lab)}.json"
+
+
+def _checksum(content: Json) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _readable(tree: Tree, slugs: list[str] | None) -> tuple[list[Lab], dict[str, list[Finding]]]:
+    labs, broken = [], {}
+    for slug in slugs or all_slugs(tree):
+        try:
+            labs.append(read(tree, slug))
+        except Unreadable as error:
+            broken[slug] = error.findings
+    for finding in twins(tree, read_all(tree)[0]):
+        for lab in list(labs):
+            if finding.where == tree.relative(lab.path):
+                labs.remove(lab)
+                broken[lab.slug] = [finding]
+    return labs, broken
+
+
+def _failed(verdict: gates.Verdict) -> Evidence:
+    return Evidence(verdict.slug, verdict.as_json(), [], {})
+
+
+def _stamp(lab: Lab, verdict: gates.Verdict, warm: bool) -> Json:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(verdict.seconds, 2),
+        "versions": gates.versions(lab.header.versions),
+        "start": "warm" if warm else "cold",
+        **gates.environment(),
+    }

@@ -1,0 +1,410 @@
+"""Run one lab's cells in this process, and branch variants off the state before an exercise.
+
+The plan comes as JSON and the report goes out as JSON lines, so that whoever watches can tell
+which cell a lab was in when it hung or died. The cells run in IPython's shell, without a
+kernel's protocol: the same displays and tracebacks, no sockets, and a state that can be forked.
+A state is forked only where that is sound; `unsound_to_fork` is the rule.
+"""
+
+import gc
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from IPython.core.displayhook import CapturingDisplayHook
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from proving.confine import adopt_orphans, confine, packets_without_route
+
+EVENTS_VARIABLE = "LABKIT_EVENTS"
+Json = dict[str, Any]
+
+
+def run_plan(plan_path: Path) -> None:
+    """Run the plan at `plan_path`; the report is written beside it. Never returns with an open report."""
+    plan: Json = json.loads(plan_path.read_text(encoding="utf-8"))
+    folder = plan_path.parent
+    with (folder / "report.jsonl").open("a", encoding="utf-8", buffering=1) as report:
+        _Worker(plan, folder, report).run()
+
+
+@dataclass
+class _Worker:
+    plan: Json
+    folder: Path
+    report: io.TextIOBase | Any
+    violations: list[Json] = field(default_factory=list)
+    cell: str = ""
+
+    def run(self) -> None:
+        self._enter_folder()
+        confined = confine(self.folder, self.plan["limits"]["memory_mb"], self._violate)
+        self._say("confined", network=confined.network, files=confined.files)
+        adopt_orphans()
+        self.shell = _shell()
+        mode = self.plan["mode"]
+        if mode == "learner":
+            self._learn()
+        elif mode == "variant":
+            self._execute(prove=False)
+            self._run_variant(self.plan["variants"][0])
+        else:
+            self._execute(prove=mode == "prove")
+        self._look_for_leftovers()
+        self._say("end", peak_mb=_peak_mb())
+
+    # -- modes ------------------------------------------------------------------------------
+
+    def _execute(self, *, prove: bool) -> None:
+        """Run all cells; with `prove`, branch the variants of each exercise before its cell."""
+        variants: list[Json] = self.plan["variants"] if prove else []
+        for cell in self.plan["cells"]:
+            if cell["tag"] == "exercise":
+                self._branch([v for v in variants if v["exercise"] == cell["exercise"]])
+            result = self._run_cell(cell["id"], cell["code"])
+            self._say("cell", **result)
+            if result["error"]:
+                return
+
+    def _learn(self) -> None:
+        """Run the learner's exercises one after the other, each judged as if all others were solved.
+
+        After an exercise that is not done its reference solution takes its place, silently.
+        """
+        cells: list[Json] = self.plan["cells"]
+        position = 0
+        while position < len(cells):
+            cell = cells[position]
+            if cell["tag"] != "exercise":
+                result = self._run_cell(cell["id"], cell["code"])
+                self._say("cell", **result)
+                position += 1
+                continue
+            checks = [c for c in cells[position + 1 :] if c["exercise"] == cell["exercise"]]
+            last = cells.index(checks[-1]) if checks else position
+            between = cells[position + 1 : last + 1]
+            status, message = self._judge(cell, cell["learner"], between)
+            if status != "done":
+                self._judge(cell, cell["code"], between)
+            self._say("exercise", exercise=cell["exercise"], status=status, message=message)
+            position = last + 1
+
+    def _judge(self, cell: Json, code: str, following: list[Json]) -> tuple[str, str]:
+        for name, text in [(cell["id"], code), *((c["id"], c["code"]) for c in following)]:
+            error = self._run_cell(name, text)["error"]
+            if error:
+                if error["name"] in ("NotStarted", "NotImplementedError"):
+                    return "not started", error["value"]
+                if error["name"] == "CheckFailed":
+                    return "wrong", error["value"]
+                return "wrong", f"{error['name']}: {error['value']}{error['at']}"
+        return "done", ""
+
+    # -- variants ---------------------------------------------------------------------------
+
+    def _branch(self, variants: list[Json]) -> None:
+        if not variants:
+            return
+        unsound = unsound_to_fork(self.folder)
+        if unsound:
+            self._say("fresh", exercise=variants[0]["exercise"], reason=unsound)
+            return
+        before = _contents(self.folder / "tmp")
+        kept = self.folder / "kept"
+        shutil.copytree(self.folder / "tmp", kept, symlinks=True)
+        for variant in variants:
+            self._fork(variant)
+            if _contents(self.folder / "tmp") != before:
+                shutil.rmtree(self.folder / "tmp")
+                shutil.copytree(kept, self.folder / "tmp", symlinks=True)
+                os.chdir(self.folder / "tmp")
+                before = _contents(self.folder / "tmp")
+        shutil.rmtree(kept)
+
+    def _fork(self, variant: Json) -> None:
+        """Run one variant in a forked child, killed with all its children when its time is up."""
+        self._say("start-variant", name=variant["name"], exercise=variant["exercise"])
+        started = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.setpgid(0, 0)
+                self._run_variant(variant)
+                status = 0
+            finally:
+                self.report.flush()
+                os._exit(status)
+        deadline = started + self.plan["limits"]["variant_seconds"]
+        while True:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                status = -1
+                break
+            time.sleep(0.002)
+        _kill_group(child, wait=status == -1)
+        if status:
+            died = "did not end in time" if status == -1 else f"died ({_exit_text(status)})"
+            self._say(
+                "variant",
+                name=variant["name"],
+                exercise=variant["exercise"],
+                outcome="died",
+                message=died,
+                at=self._last_cell(),
+                seconds=time.monotonic() - started,
+            )
+
+    def _run_variant(self, variant: Json) -> None:
+        """Run the variant's exercise cell and its checks, up to the first that fails."""
+        started = time.monotonic()
+        outcome, message, at = "passed", "", ""
+        for cell in [{"id": variant["cell"], "code": variant["code"]}, *variant["following"]]:
+            error = self._run_cell(cell["id"], cell["code"])["error"]
+            if error:
+                known = {"CheckFailed": "failed", "NotStarted": "not started", "NotImplementedError": "not started"}
+                outcome, at = known.get(error["name"], "crashed"), cell["id"]
+                message = error["value"] if error["name"] == "CheckFailed" else f"{error['name']}: {error['value']}"
+                break
+        self._say(
+            "variant",
+            name=variant["name"],
+            exercise=variant["exercise"],
+            outcome=outcome,
+            message=message,
+            at=at,
+            seconds=time.monotonic() - started,
+        )
+
+    # -- one cell ---------------------------------------------------------------------------
+
+    def _run_cell(self, name: str, code: str) -> Json:
+        self.cell = name
+        self._say("start-cell", id=name)
+        events = self.folder / "events" / f"{os.getpid()}.jsonl"
+        events.unlink(missing_ok=True)
+        os.environ[EVENTS_VARIABLE] = str(events)
+        outputs: list[Json] = []
+        streams = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = _Stream("stdout", outputs), _Stream("stderr", outputs)
+        self.shell.displayhook = _DisplayHook(shell=self.shell, outputs=_Displays("execute_result", outputs))
+        self.shell.display_pub = CapturingDisplayPublisher()
+        self.shell.display_pub.outputs = _Displays("display_data", outputs)
+        started = time.monotonic()
+        try:
+            result = self.shell.run_cell(code, store_history=False)
+        finally:
+            sys.stdout, sys.stderr = streams
+        seconds = time.monotonic() - started
+        error = result.error_before_exec or result.error_in_exec
+        seen = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()] if events.exists() else []
+        return {
+            "id": name,
+            "outputs": outputs,
+            "events": seen,
+            "seconds": seconds,
+            "error": _describe(error, self.shell),
+        }
+
+    # -- the edges --------------------------------------------------------------------------
+
+    def _enter_folder(self) -> None:
+        for name in ("tmp/home", "events"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        os.chdir(self.folder / "tmp")
+        home = "tmp/home"
+        places = {"TMPDIR": "tmp", "TEMP": "tmp", "TMP": "tmp", "HOME": home, "USERPROFILE": home, "IPYTHONDIR": home}
+        os.environ.update({name: str(self.folder / place) for name, place in places.items()})
+        os.environ.update(self.plan["environment"])
+        for name in [n for n in os.environ if n.startswith("XDG_")]:
+            del os.environ[name]
+        if hasattr(time, "tzset"):
+            time.tzset()
+        sys.path[:0] = [p for p in self.plan["path"] if p not in sys.path]
+        sys.dont_write_bytecode = True
+        import tempfile
+
+        tempfile.tempdir = None
+
+    def _look_for_leftovers(self) -> None:
+        """Note the threads, processes and ports that the lab has not ended."""
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and thread.is_alive():
+                self._violate("thread", thread.name)
+        me = psutil.Process()
+        for child in me.children(recursive=True):
+            try:
+                if child.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                self._violate("process", " ".join(child.cmdline()[:4]) or child.name())
+                child.kill()
+            except psutil.Error:
+                continue
+        try:
+            for connection in me.net_connections(kind="inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    self._violate("port", f"port {connection.laddr.port}")
+        except psutil.Error:
+            pass
+        if not any(v["kind"] == "network" for v in self.violations) and packets_without_route():
+            self._violate("network", "a program the lab started sent packets to the outside")
+
+    def _violate(self, kind: str, text: str) -> None:
+        violation = {"kind": kind, "text": text, "cell": self.cell}
+        if violation not in self.violations:
+            self.violations.append(violation)
+            self._say("violation", **violation)
+
+    def _last_cell(self) -> str:
+        """The cell a child was in: the last start-cell line of the shared report."""
+        for line in reversed((self.folder / "report.jsonl").read_text(encoding="utf-8").splitlines()):
+            entry = json.loads(line)
+            if entry["type"] == "start-cell":
+                return str(entry["id"])
+        return ""
+
+    def _say(self, kind: str, **content: Any) -> None:
+        self.report.write(json.dumps({"type": kind, **content}, ensure_ascii=False) + "\n")
+        self.report.flush()
+
+
+def unsound_to_fork(folder: Path) -> str:
+    """Why the state of this process may not be forked here, or "" when it may.
+
+    A fork copies one thread, shares the processes, sockets and open files of its parent, and
+    does not exist on Windows. So: one thread, no child, no socket, no file open below `folder`.
+    """
+    if not hasattr(os, "fork"):
+        return f"{sys.platform} cannot fork"
+    me = psutil.Process()
+    if me.num_threads() > 1:
+        return f"{me.num_threads()} threads are running"
+    if any(child.status() != psutil.STATUS_ZOMBIE for child in me.children()):
+        return "a child process is running"
+    if me.net_connections(kind="all"):
+        return "a socket is open"
+    opened = [f.path for f in me.open_files() if Path(f.path).is_relative_to(folder / "tmp")]
+    return f"{Path(opened[0]).name} is open" if opened else ""
+
+
+class _Stream(io.TextIOBase):
+    """A standard stream that collects text in notebook outputs."""
+
+    encoding = "utf-8"
+
+    def __init__(self, name: str, outputs: list[Json]) -> None:
+        self.name, self._outputs = name, outputs
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        last = self._outputs[-1] if self._outputs else None
+        if last and last["output_type"] == "stream" and last["name"] == self.name:
+            last["text"] += text
+        elif text:
+            self._outputs.append({"output_type": "stream", "name": self.name, "text": text})
+        return len(text)
+
+
+class _DisplayHook(CapturingDisplayHook):
+    """IPython's capturing hook lacks the attribute that its own shell reads (seen in 9.18)."""
+
+    is_active = False
+
+
+class _Displays(list[Json]):
+    """Takes what IPython's capturing hooks append and keeps it, in order, as notebook outputs."""
+
+    def __init__(self, kind: str, outputs: list[Json]) -> None:
+        super().__init__()
+        self._kind, self._outputs = kind, outputs
+
+    def append(self, item: Json) -> None:
+        output = {"output_type": self._kind, "data": item["data"], "metadata": item.get("metadata") or {}}
+        if self._kind == "execute_result":
+            output["execution_count"] = None
+        self._outputs.append(output)
+
+
+def _shell() -> InteractiveShell:
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.history_load_length = 0
+    shell = InteractiveShell.instance(config=config)
+    shell._showtraceback = lambda *_: None  # The error comes back with the result.
+    gc.freeze()
+    return shell
+
+
+def _describe(error: BaseException | None, shell: InteractiveShell) -> Json | None:
+    if error is None:
+        return None
+    import traceback
+
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipython-input" in f.filename]
+    at = f" (in {frames[-1].name}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""
+    if isinstance(error, SyntaxError) and error.lineno:
+        at = f" (line {error.lineno}: `{(error.text or '').strip()}`)"
+    value = str(error.msg if isinstance(error, SyntaxError) else error)
+    return {"name": type(error).__name__, "value": value, "at": at}
+
+
+def _contents(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Name, size, time and inode of everything below `folder`: enough to see that nothing changed."""
+    found = {}
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = os.path.join(parent, name)
+            state = os.lstat(path)
+            found[path] = (state.st_size if name in files else 0, state.st_mtime_ns, state.st_ino)
+    return found
+
+
+def _peak_mb() -> float:
+    """The most memory this process has held, and the largest of its children beside it."""
+    try:
+        import resource
+    except ImportError:
+        return float(getattr(psutil.Process().memory_info(), "peak_wset", 0)) / 1024 / 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(kind).ru_maxrss * unit for kind in kinds) / 1024 / 1024
+
+
+def _kill_group(child: int, *, wait: bool) -> None:
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    if wait:
+        os.waitpid(child, 0)
+    # Orphans of the child have become ours; collect them.
+    for left in psutil.Process().children(recursive=True):
+        try:
+            left.kill()
+            left.wait(1)
+        except psutil.Error:
+            continue
+
+
+def _exit_text(status: int) -> str:
+    return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
+
+
+if __name__ == "__main__":
+    run_plan(Path(sys.argv[1]))

@@ -1,0 +1,18 @@
+#!/usr/bin/env python3
+"""Prove labs: the attack lands, the starter fails, the solution holds, every mistake is caught.
+
+Without a slug, all labs. Exit code 0: all proved; 1: a lab falls short; 2: bad use.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from proving import environment  # noqa: E402 # the path above has to be set first
+
+environment.enter()
+
+from proving.commands import validate  # noqa: E402 # needs the environment
+
+if __name__ == "__main__":
+    sys.exit(validate.main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""What several tests need: a small checkout with labs of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from proving.paths import Tree  # noqa: E402 # the path above has to be set first
+
+TINY = (ROOT / "tests" / "material" / "tiny.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """A checkout with labkit and no lab."""
+    root = tmp_path / "a checkout"
+    (root / "labs").mkdir(parents=True)
+    (root / "docs" / "start").mkdir(parents=True)
+    (root / "docs" / "start" / "till.md").write_text("# The till\n")
+    (root / "requirements.txt").write_text("")
+    shutil.copytree(ROOT / "labs" / "labkit", root / "labs" / "labkit", ignore=shutil.ignore_patterns("__pycache__"))
+    return Tree(root)
+
+
+@pytest.fixture
+def write_lab(tree: Tree) -> Callable[..., Path]:
+    """Write the tiny lab, changed by (old, new) pairs; each old text has to be there."""
+
+    def write(*changes: tuple[str, str], slug: str = "tiny") -> Path:
+        text = TINY.replace('begin("tiny")', f'begin("{slug}")')
+        for old, new in changes:
+            assert old in text, f"the tiny lab no longer holds {old!r}"
+            text = text.replace(old, new)
+        folder = tree.labs / slug
+        (folder / "files").mkdir(parents=True, exist_ok=True)
+        (folder / "files" / "rule.txt").write_text("staff only\n")
+        (folder / "lab.py").write_text(text, encoding="utf-8")
+        return folder / "lab.py"
+
+    return write
+
+
+@pytest.fixture
+def script(tree: Tree) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run one of the scripts as a process on the small checkout."""
+
+    def run(name: str, *arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / name), *arguments],
+            env={**os.environ, "PROVING_GROUND_ROOT": str(tree.root), "COLUMNS": "160", **environment},
+            cwd=tree.root.parent,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run
