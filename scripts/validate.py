@@ -1,8 +1,5 @@
 #!/usr/bin/env python3
-"""Prove labs: the attack lands, the starter fails, the solution holds, every mistake is caught.
-
-Without a slug, all labs. Exit code 0: all proved; 1: a lab falls short; 2: bad use.
-"""
+"""Prove labs: the attack lands, the starter fails, the solution holds, every mistake is caught."""
 
 import sys
 from pathlib import Path

@@ -22,14 +22,15 @@ Hook = Callable[[httpx2.Request], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and the status it was answered with."""
+    """One request and the status it was answered with; `mcp` is its MCP method when it has one."""
 
     method: str
     url: str
     status: int
+    mcp: str = ""
 
     def __str__(self) -> str:
-        return f"{self.method:<4} {self.url}  ->  {self.status}"
+        return f"{self.status}  {self.method:<4} {self.url}  {self.mcp}".rstrip()
 
 
 class Internet:
@@ -70,7 +71,10 @@ class Internet:
         """Return an HTTP client for this internet; each hook sees every request before it leaves."""
 
         async def note(response: httpx2.Response) -> None:
-            self.trace.append(Exchange(response.request.method, str(response.request.url), response.status_code))
+            request = response.request
+            self.trace.append(
+                Exchange(request.method, str(request.url), response.status_code, request.headers.get("mcp-method", ""))
+            )
 
         return httpx2.AsyncClient(
             transport=_NoSuchHost(),

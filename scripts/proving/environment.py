@@ -13,6 +13,10 @@ import hashlib
 import os
 import sys
 
+MYPY = False
+if MYPY:  # the typing module is younger than the oldest Python this must start on
+    from typing import NoReturn  # noqa: F401 # named in type comments
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "proving-ground.stamp")
@@ -25,8 +29,8 @@ HANDED_OVER = "PROVING_GROUND_HANDED_OVER"
 
 
 def fail(sentence):
-    # type: (str) -> int
-    """Print one sentence, which names the repair, and leave with exit code 2. Never returns."""
+    # type: (str) -> NoReturn
+    """Print one sentence, which names the repair, and leave with exit code 2."""
     sys.stderr.write(sentence + "\n")
     sys.stderr.flush()
     sys.exit(2)
@@ -80,7 +84,6 @@ def _hash(path):
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         fail(path + " cannot be read: this copy of Proving Ground is incomplete, get it anew.")
-        raise
 
 
 def _refuse_old_python():

@@ -82,7 +82,7 @@ CAUSES = (
 def enter(locks: list[str]) -> NoReturn:
     """Make .venv ready for these lock files and go on inside it."""
     if os.environ.pop(environment.HANDED_OVER, None):
-        refuse(f"The environment {VENV} does not start as it should: remove that folder and {AGAIN}.")
+        environment.fail(f"The environment {VENV} does not start as it should: remove that folder and {AGAIN}.")
     try:
         if Path(sys.prefix).resolve() == VENV.resolve():
             _leave()
@@ -95,13 +95,7 @@ def enter(locks: list[str]) -> NoReturn:
         sys.stderr.write(f"\nStopped: {AGAIN} and it goes on from here.\n")
         sys.exit(130)
     except OSError as error:
-        refuse(_explain(error))
-
-
-def refuse(sentence: str) -> NoReturn:
-    """environment.fail, which cannot say in a type comment that Python 2.7 also reads that it never returns."""
-    environment.fail(sentence)
-    raise AssertionError("unreachable")
+        environment.fail(_explain(error))
 
 
 def _is_ready(locks: list[str]) -> bool:
@@ -117,7 +111,9 @@ def _leave() -> None:
     """Start again outside .venv, which cannot be remade by its own Python."""
     base = _base_python()
     if Path(base).resolve() == Path(sys.executable).resolve() and os.path.samefile(Path(base).parent, BIN):
-        refuse(f"The environment {VENV} is damaged: remove that folder and {AGAIN} with the Python you want to use.")
+        environment.fail(
+            f"The environment {VENV} is damaged: remove that folder and {AGAIN} with the Python you want to use."
+        )
     _replace_process(base)
 
 
@@ -209,7 +205,7 @@ def _refuse_read_only() -> None:
     """Before anything is touched."""
     closed = [path for path in (ROOT, CACHE, VENV) if path.exists() and not os.access(path, os.W_OK)]
     if closed:
-        refuse(_no_writing(closed[0]))
+        environment.fail(_no_writing(closed[0]))
 
 
 # --- the work --------------------------------------------------------------------------------------------------------
@@ -258,7 +254,7 @@ class Preparation:
     def _refuse_missing_venv(self) -> None:
         """uv makes environments by itself; without it, Debian's bare Python cannot."""
         if self.uv is None and not _has_venv():
-            refuse(
+            environment.fail(
                 f"This Python ({_base_python()}) lacks its venv or ensurepip module: install it (on Debian and Ubuntu "
                 f"`sudo apt install python3-venv`) or install uv, and {AGAIN}."
             )
@@ -349,7 +345,7 @@ class Preparation:
     def _refuse(self, outcome: Outcome, what: str) -> NoReturn:
         """One sentence for why this was not installed."""
         if outcome.cause == "disk":
-            refuse(_disk_full())
+            environment.fail(_disk_full())
         log = _keep(outcome.text)
         if outcome.cause == "hash":
             package = re.search(
@@ -358,24 +354,26 @@ class Preparation:
                 re.IGNORECASE | re.MULTILINE,
             )
             name = next((group for group in package.groups() if group), "") if package else ""
-            refuse(
+            environment.fail(
                 f"The package {name or '(see the log)'} differs from the one that {what} locks, so nothing of {what} was "
                 f"installed: find out who changed the file or the package index, put it right and {AGAIN}{log}."
             )
         if outcome.cause == "certificate":
-            refuse(
+            environment.fail(
                 "The certificate of the package index or proxy is not trusted here: name your organization's certificate "
                 f"file in SSL_CERT_FILE and PIP_CERT and {AGAIN}{log}."
             )
         if outcome.cause == "network":
-            refuse(
+            environment.fail(
                 "The package index could not be reached: check the network, the proxy (HTTPS_PROXY) and the index "
                 f"setting (PIP_INDEX_URL or UV_INDEX_URL), then {AGAIN} and it goes on from here{log}."
             )
         if outcome.cause == "permission":
-            refuse(f"The installer may not write {what}: remove {VENV} or copy the whole folder, and {AGAIN}{log}.")
+            environment.fail(
+                f"The installer may not write {what}: remove {VENV} or copy the whole folder, and {AGAIN}{log}."
+            )
         last = outcome.text.splitlines()[-1].strip(" .") if outcome.text else "no installer works here"
-        refuse(f"Installing {what} failed ({last}): repair that, or remove {VENV}, and {AGAIN}{log}.")
+        environment.fail(f"Installing {what} failed ({last}): repair that, or remove {VENV}, and {AGAIN}{log}.")
 
 
 PIP_INSTALL = [
@@ -567,14 +565,13 @@ def _working_uv(path: str | None) -> str | None:
 
 
 def _count(name: str) -> int:
-    """How many packages a lock file names for any system: those for one system only are few."""
-    text = (ROOT / name).read_text("utf-8")
-    return len(re.findall(r"^[\w.-]+==[^;\n]*$", text, re.MULTILINE))
+    """How many packages a lock file names; the few that are for other systems are counted too."""
+    return len(re.findall(r"^[\w.-]+==", (ROOT / name).read_text("utf-8"), re.MULTILINE))
 
 
 def _entry(name: str, lock: str) -> str:
     """One package's lines of a lock file."""
-    match = re.search(rf"^{name}==.*(?:\\\n.*)*", lock, re.MULTILINE)
+    match = re.search(rf"^{re.escape(name)}==(?:.*\\\n)*.*", lock, re.MULTILINE)
     return match[0] + "\n" if match else ""
 
 

@@ -22,7 +22,7 @@ from proving.source import Lab, read, read_all, twins
 from proving.source import slugs as all_slugs
 
 Json = dict[str, Any]
-FORMAT = 1
+FORMAT = 2
 _ENGINE = ("confine.py", "gates.py", "proof.py", "runner.py", "source.py", "worker.py", "zygote.py")
 
 
@@ -33,6 +33,7 @@ class Evidence:
     slug: str
     verdict: Json
     cells: list[Json]
+    variants: list[Json]
     stamp: Json
 
     @property
@@ -84,7 +85,7 @@ def prove(
             runs = runner.run(plans)
         for lab, second, first in zip(wanted, runs[: len(wanted)], runs[len(wanted) :], strict=True):
             verdict = gates.judge(tree, lab, first, second)
-            found = Evidence(lab.slug, verdict.as_json(), [asdict(c) for c in first.cells], _stamp(lab, verdict, warm))
+            found = Evidence(lab.slug, verdict.as_json(), [asdict(c) for c in first.cells], [asdict(v) for v in second.variants], _stamp(lab, verdict, warm))
             evidence[lab.slug] = found
             tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
             if verdict.passed:
@@ -167,7 +168,7 @@ def _readable(tree: Tree, slugs: list[str] | None) -> tuple[list[Lab], dict[str,
 
 
 def _failed(verdict: gates.Verdict) -> Evidence:
-    return Evidence(verdict.slug, verdict.as_json(), [], {})
+    return Evidence(verdict.slug, verdict.as_json(), [], [], {})
 
 
 def _stamp(lab: Lab, verdict: gates.Verdict, warm: bool) -> Json:

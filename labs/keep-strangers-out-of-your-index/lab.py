@@ -1,0 +1,844 @@
+# ---
+# title: Keep strangers out of your index
+# summary: Which of your install commands would run a stranger's code, and which four rules stop it?
+# track: supply-chain
+# lesson: learn/supply-chain/names-indexes-and-cooldowns.md
+# minutes: 45
+# level: working
+# needs: any
+# browser: false
+# threats: [dependency-confusion, hijacked-release, slopsquatting]
+# controls: [index-pinning, hash-locked-installs, dependency-cooldown, dependency-name-review]
+# versions: [pip, uv]
+# protocols: ["PEP 503", "PEP 658", "PEP 691", "PEP 700"]
+# takeaway: pyproject-fragment.toml
+# sources:
+#   - title: "uv documentation: Package indexes"
+#     url: https://docs.astral.sh/uv/concepts/indexes/
+#     read: 2026-11-23
+#   - title: "pip documentation: User guide, filtering by upload time"
+#     url: https://pip.pypa.io/en/stable/user_guide/#filtering-by-upload-time
+#     read: 2026-11-23
+#   - title: "pip documentation: pip install, finding packages and hash-checking mode"
+#     url: https://pip.pypa.io/en/stable/cli/pip_install/
+#     read: 2026-11-23
+#   - title: "PEP 700: Additional fields for the simple API for package indexes"
+#     url: https://peps.python.org/pep-0700/
+#     read: 2026-11-23
+# verified: 2026-11-23
+# ---
+
+# %% [markdown]
+# # Keep strangers out of your index
+#
+# Harbor Goods keeps three packages of its own on `packages.harbor.example` and takes the rest from the public index. A
+# package name says nothing about who wrote the code behind it: whoever asks two indexes for one name, takes the highest
+# number, or installs what an agent typed, lets a stranger choose the answer.
+#
+# You will see three such installs go wrong with real pip and real uv. Then you write four rules: which index owns which
+# name, which bytes a version means, how old a release must be, and who may bring in a name that nobody here has used.
+#
+# Both indexes run on loopback for the length of one call. A "stranger's" package writes a marker file into this lab's own
+# folder and does nothing else.
+
+# %% tags=["setup"]
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uv
+from fixtures.package_index import File, Upload, isolated, normalized, sdist, serve, wheel
+from labkit import begin, check, expect, landed, refused, works
+
+lab = begin("keep-strangers-out-of-your-index")
+
+HARBOR = "https://packages.harbor.example/simple"  # stands for Harbor's index; served on loopback
+PUBLIC = "https://public.example/simple"  # stands for the public index; served on loopback
+PIP, UV = (sys.executable, "-I", "-m", "pip"), (uv.find_uv_bin(),)
+CANARIES = lab.dir / "canaries"
+CANARIES.mkdir()
+
+
+class Refused(Exception):
+    """pip or uv declined to install, for a reason that is its job."""
+
+
+class ToolFailed(Exception):
+    """pip or uv stopped for any other reason: a broken file, an unknown address."""
+
+
+REASONS = (
+    "not found in the package registry",
+    "requirements are unsatisfiable",
+    "Hash mismatch",
+    "In `--require-hashes` mode",
+    "In --require-hashes mode",
+    "no trusted hash was provided",
+    "DO NOT MATCH THE HASHES",
+)
+
+
+def tool(urls: dict[str, str], *command: object, cwd: Path = lab.dir) -> None:
+    """Run pip or uv with the two addresses turned into loopback ones."""
+    words = [str(word).replace(HARBOR, urls["harbor"]).replace(PUBLIC, urls["public"]) for word in command]
+    environment = isolated(lab.dir) | {"LAB_CANARIES": str(CANARIES)}
+    done = subprocess.run(
+        words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    if done.returncode == 0:
+        return
+    said = [
+        line.strip()
+        for line in done.stderr.replace(urls["harbor"], HARBOR).replace(urls["public"], PUBLIC).splitlines()
+    ]
+    for line in said:
+        if any(reason in line for reason in REASONS):
+            raise Refused(line.removeprefix("cause: "))
+    raise ToolFailed(" ".join(said)[:300])
+
+
+def from_stranger(how: str) -> str:
+    """What the stranger's code does: it leaves a marker, and proves by it that it ran."""
+    return f"import os, pathlib\npathlib.Path(os.environ['LAB_CANARIES'], {how!r}).write_text('a stranger ran code: {how}')\n"
+
+
+def canary(how: str) -> str:
+    """The marker's text, or nothing when the stranger's code did not run."""
+    marker = CANARIES / how
+    return marker.read_text() if marker.exists() else ""
+
+
+# %% [markdown]
+# ## What lies on the two indexes
+#
+# | name | Harbor's index | the public index |
+# |---|---|---|
+# | `harbor-orders` | 1.4.0, needs `harbor-money` | 99.0.0, by a stranger |
+# | `harbor-money` | 1.1.0 | 99.0.0, by a stranger |
+# | `parcel-rates` | - | 1.9.0; 2.0.0 (nine days old, needs `tidewire`); 2.0.1 (an hour old, from a stolen account) |
+# | `tidewire` | - | 3.1.0 |
+# | `parcel-rates-async` | - | 0.1.0: a name that a model made up and a stranger registered |
+#
+# The stranger's `harbor-orders` is a source distribution. Building one runs its code, and an installer builds what it
+# installs.
+
+# %%
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def hooked(name: str, version: str) -> File:
+    """A source distribution whose build hook runs the stranger's code, then hands over a wheel."""
+    built = wheel(name, version)
+    hook = f"def build_wheel(folder, *_):\n    pathlib.Path(folder, {built.filename!r}).write_bytes({built.data!r})\n"
+    return sdist(name, version, backend=from_stranger("build hook") + hook + f"    return {built.filename!r}\n")
+
+
+OWN = [
+    Upload(wheel("harbor-orders", "1.4.0", requires=["harbor-money"]), None),  # this index tells no upload times
+    Upload(wheel("harbor-money", "1.1.0"), None),
+]
+STRANGERS = [
+    Upload(hooked("harbor-orders", "99.0.0"), 60 * DAY),
+    Upload(wheel("harbor-money", "99.0.0", code=from_stranger("import")), 60 * DAY),
+    Upload(wheel("parcel-rates", "2.0.1", code=from_stranger("hijacked release"), requires=["tidewire"]), HOUR),
+    Upload(wheel("parcel-rates-async", "0.1.0", code=from_stranger("made-up name")), 60 * DAY),
+]
+HONEST = [
+    Upload(wheel("parcel-rates", "1.9.0", requires=["tidewire"]), 400 * DAY),
+    Upload(wheel("parcel-rates", "2.0.0", requires=["tidewire"]), 9 * DAY),
+    Upload(wheel("tidewire", "3.1.0"), 200 * DAY),
+]
+
+# %% [markdown]
+# ## The attack: a higher number on a second index
+#
+# The command below is on many wikis: the company's index, and the public one "in addition". pip has no order among
+# indexes. It puts all candidates on one pile and takes the highest version.
+
+# %% tags=["attack"]
+with serve({"harbor": OWN, "public": HONEST + STRANGERS}) as urls:
+    flags = ("--no-deps", "--no-compile", "--target", lab.dir / "first")
+    tool(urls, *PIP, "install", *flags, "--index-url", HARBOR, "--extra-index-url", PUBLIC, "harbor-orders")
+
+taken = next((lab.dir / "first").glob("harbor_orders-*.dist-info")).name
+landed(f"pip took {taken.removesuffix('.dist-info')} from the public index", canary("build hook"))
+
+# %% [markdown]
+# The marker was written **during the install**, by the build hook. Nothing had been imported yet. A scan of what was
+# installed comes too late; so does a code review.
+#
+# ## Two more: a stolen account, and a name that a model made up
+#
+# Harbor's coding agent was asked to "make the rate look-up asynchronous". It wrote the requirements below. The first line
+# is right, and `parcel-rates` got a release an hour ago from a maintainer's stolen account. The second line names a
+# package that no one at Harbor had heard of.
+
+# %% tags=["attack"]
+AGENT_WROTE = "parcel-rates>=2\nparcel-rates-async\n"
+
+with serve({"harbor": OWN, "public": HONEST + STRANGERS}) as urls:
+    (lab.dir / "agent.txt").write_text(AGENT_WROTE)
+    tool(urls, *UV, "pip", "install", "--target", lab.dir / "second", "--default-index", PUBLIC, "-r", "agent.txt")
+
+program = f"import sys; sys.path.insert(0, {str(lab.dir / 'second')!r}); import parcel_rates, parcel_rates_async"
+subprocess.run([sys.executable, "-I", "-c", program], env=os.environ | {"LAB_CANARIES": str(CANARIES)}, check=True)
+landed("uv took the release of the last hour", canary("hijacked release"))
+landed("uv took a name that only a model knew", canary("made-up name"))
+
+# %% [markdown]
+# The tools did what they were told. Each install was **under-specified**: the command left a question open, and a
+# stranger answered it. The four exercises close the questions one by one.
+#
+# ## 1. Which index owns which name?
+#
+# Write the index settings of a `pyproject.toml` for uv. In uv, `[[tool.uv.index]]` entries are asked in the order in which
+# they stand; an entry with `default = true` is asked last, whatever its place; and the search stops at the first index
+# that knows the name. An entry in `[tool.uv.sources]` ties a name to one index and ends the search there. An index with
+# `explicit = true` answers only for names that are tied to it.
+#
+# `OUR_NAMES` lists every name that Harbor uses or has ever used. The check locks two projects with your settings:
+#
+# - `order-desk` asks for `harbor-orders` and `parcel-rates`. What these two need must come from the right place as well;
+# - `back-office` asks for one of Harbor's names that has been retired: Harbor's index no longer holds it.
+
+# %%
+OUR_NAMES = ["harbor-orders", "harbor-money", "harbor-labels"]
+
+
+def locked(settings: str, wanted: Sequence[str], public: Sequence[Upload]) -> dict[str, str]:
+    """Lock a project with uv; return {name: "version from harbor" or "version from public"}."""
+    project = f'[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = {list(wanted)}\n'
+    with serve({"harbor": OWN, "public": public}) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
+        text = (project + settings).replace(HARBOR, urls["harbor"]).replace(PUBLIC, urls["public"])
+        Path(folder, "pyproject.toml").write_text(text, encoding="utf-8")
+        tool(urls, *UV, "lock", "--quiet", cwd=Path(folder))
+        lock = tomllib.loads(Path(folder, "uv.lock").read_text(encoding="utf-8"))
+        where = {address: index for index, address in urls.items()}
+        found = {p["name"]: (p["version"], p["source"].get("registry")) for p in lock["package"]}
+        return {name: f"{version} from {where[url]}" for name, (version, url) in found.items() if url}
+
+
+# %% tags=["exercise"] id="index-pinning" title="Tie Harbor's names to Harbor's index" minutes=10
+### BEGIN SOLUTION
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+harbor-money = { index = "harbor" }
+harbor-labels = { index = "harbor" }
+"""
+### STUB
+# INDEXES = """
+# [tool.uv]
+# index-strategy = "unsafe-best-match"
+#
+# [[tool.uv.index]]
+# name = "harbor"
+# url = "https://packages.harbor.example/simple"
+#
+# [[tool.uv.index]]
+# name = "public"
+# url = "https://public.example/simple"
+# default = true
+# """
+### END SOLUTION
+
+# %% tags=["check"] exercise="index-pinning"
+RETIRED = Upload(wheel("harbor-labels", "99.0.0", code=from_stranger("import")), 60 * DAY)
+
+with check("index-pinning"):
+    with works(
+        "order-desk gets its packages",
+        hint="Both indexes must be declared, Harbor's for Harbor's names and the public one as the default for the rest.",
+    ):
+        desk = locked(INDEXES, ["harbor-orders", "parcel-rates"], [*HONEST, *STRANGERS, RETIRED])
+        for name in ("harbor-orders", "harbor-money"):
+            expect(
+                desk.get(name, "").endswith("harbor"),
+                f"{name} {desk.get(name)}: expected Harbor's index. "
+                + (
+                    "The name is not asked for by the project itself but by harbor-orders, and a source binds only what "
+                    "the project asks for: Harbor's index must also be asked first (not explicit, and no best match), or "
+                    "the project must name harbor-money itself."
+                    if desk["harbor-orders"].endswith("harbor")
+                    else "Tie the name to Harbor's index; do not let the highest version decide."
+                ),
+            )
+        expect(desk.get("parcel-rates", "").endswith("public"), "parcel-rates did not come from the public index.")
+    with refused(
+        "a retired name of Harbor's that a stranger has registered",
+        by=Refused,
+        hint="harbor-labels came from the public index, because Harbor's no longer holds it and uv went on to the next. "
+        "Order protects only names that the first index still has: tie every name in OUR_NAMES to Harbor's index.",
+    ):
+        locked(INDEXES, ["harbor-labels"], [*HONEST, *STRANGERS, RETIRED])
+
+# %% tags=["mistake"] exercise="index-pinning" title="Keep the extra index as a second one" catches="do not let the highest version decide"
+INDEXES = """
+[tool.uv]
+extra-index-url = ["https://packages.harbor.example/simple"]
+index-url = "https://public.example/simple"
+index-strategy = "unsafe-best-match"
+"""
+
+# %% tags=["mistake"] exercise="index-pinning" title="Rely on the order of the indexes" catches="Order protects only names that the first index still has"
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+"""
+
+# %% tags=["mistake"] exercise="index-pinning" title="Tie the names, and make the index explicit" catches="a source binds only what"
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+explicit = true
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+harbor-money = { index = "harbor" }
+harbor-labels = { index = "harbor" }
+"""
+
+# %% tags=["mistake"] exercise="index-pinning" title="Ask Harbor's index for everything" catches="No longer works: order-desk gets its packages"
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+default = true
+"""
+
+# %% tags=["mistake"] exercise="index-pinning" title="Tie the one name that was attacked" catches="Order protects only names that the first index still has"
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+"""
+
+# %% [markdown] tags=["solution"] exercise="index-pinning"
+# Order and sources do different work, and you need both. A **source** ends the search: a tied name that is missing is an
+# error. It binds only what this project asks for, though. For what others ask for, **order** decides: Harbor's index
+# stands first, so `harbor-money` is found there before anyone else is asked.
+#
+# `explicit = true` looks stricter and is weaker here: it takes Harbor's index out of the search, and a name that only
+# another package asks for goes to the public index. With it, the project has to name such packages itself (uv's dependency
+# groups or overrides will do).
+#
+# One hole stays: a retired name that only *another package* asks for. The lock file shows it, because it writes down the
+# index of each package. Cheaper than any setting: keep retired names on your index, as empty packages, for ever.
+
+# %% [markdown]
+# ## 2. Which bytes does a version mean?
+#
+# A version number names a release, not a file. Whoever holds the index, a mirror or a cache on the way can serve other
+# bytes under the same name. Whoever holds the account can add a file to a release that is already out.
+#
+# Your team has reviewed and tested a set of files. Write `pin(reviewed, listed)`: the text of a requirements file that
+# installs exactly these. `reviewed` holds the files that were tested (`.project`, `.version`, `.filename`, `.data`,
+# `.sha256`, computed from the bytes). `listed` is what the index says today: file name to hash.
+#
+# A line looks like `parcel-rates==2.0.0 --hash=sha256:...`. Someone may add a line without a hash to your file later.
+# In pip one hash in the file demands hashes for all; uv checks the hashes that are there, and demands them only when the
+# file or the command says `--require-hashes`.
+
+# %%
+REVIEWED = [upload.file for upload in HONEST if upload.file.version in ("2.0.0", "3.1.0")]
+
+
+def installed(requirements: str, public: Sequence[Upload]) -> dict[str, str]:
+    """Install with uv into an empty folder; return {file name: its text}."""
+    with serve({"harbor": OWN, "public": public}) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
+        Path(folder, "requirements.txt").write_text(requirements, encoding="utf-8")
+        flags = ("--quiet", "--no-config", "--target", "site", "--default-index", PUBLIC)
+        tool(urls, *UV, "pip", "install", *flags, "-r", "requirements.txt", cwd=Path(folder))
+        return {path.name: path.read_text() for path in Path(folder, "site").glob("*.py")}
+
+
+# %% tags=["exercise"] id="hashes" title="Pin the bytes that were reviewed" minutes=8
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    """The requirements file that installs `reviewed`, these bytes and no others."""
+    ### BEGIN SOLUTION
+    lines = [f"{file.project}=={file.version} --hash=sha256:{file.sha256}" for file in reviewed]
+    return "\n".join(["--require-hashes", *lines, ""])
+    ### STUB
+    # return "\n".join(f"{file.project}=={file.version}" for file in reviewed)
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="hashes"
+def told(uploads: Sequence[Upload]) -> dict[str, str]:
+    """What an index says about its files."""
+    return {upload.file.filename: upload.file.sha256 for upload in uploads}
+
+
+def swapped(uploads: Sequence[Upload], project: str) -> list[Upload]:
+    """The same shelf with the stranger's bytes in the files of `project`, under the same names."""
+    bad = {
+        u.file.filename: wheel(project, u.file.version, code=from_stranger("import"))
+        for u in uploads
+        if u.file.project == project
+    }
+    return [Upload(bad.get(upload.file.filename, upload.file), upload.age) for upload in uploads]
+
+
+late = Upload(wheel("parcel-rates", "2.0.0", code=from_stranger("import"), requires=["tidewire"], build="1"), HOUR)
+press = [Upload(wheel("label-press", "0.9.0", requires=["tidewire"]), 30 * DAY), HONEST[2]]
+
+with check("hashes"):
+    with works(
+        "the reviewed files install, with what they need",
+        hint="Each reviewed file needs one line with its exact version and the hash of its bytes, dependencies included.",
+    ):
+        shelf = [*HONEST, late]
+        site = installed(pin(REVIEWED, told(shelf)), shelf)
+        expect(
+            set(site) == {"parcel_rates.py", "tidewire.py"},
+            f"Installed: {sorted(site) or 'nothing'}. Expected both files.",
+        )
+        expect(
+            "stranger" not in site["parcel_rates.py"],
+            "A stranger's file got in: one added an hour ago to release 2.0.0, under its own file name. A version names a "
+            "release, and wheels are no safer than sources; only a hash names a file.",
+        )
+    with refused(
+        "other bytes under the name and version of a dependency",
+        by=Refused,
+        hint="The stranger's bytes were installed. A hash that the index tells is no proof: whoever swaps the file swaps "
+        "that line too. Take the hash from the bytes you reviewed.",
+    ):
+        shelf = swapped(press, "tidewire")
+        installed(pin([upload.file for upload in press], told(shelf)), shelf)
+    with refused(
+        "a line without a hash, added later",
+        by=Refused,
+        hint="parcel-rates-async was installed without a hash beside lines that have one. uv demands hashes for all lines "
+        "only when it is told so: the file must say it.",
+    ):
+        shelf = [*HONEST, *STRANGERS]
+        installed(pin(REVIEWED, told(shelf)) + "\nparcel-rates-async\n", shelf)
+
+
+# %% tags=["mistake"] exercise="hashes" title="Take the hash from the index" catches="A hash that the index tells is no proof"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    lines = [f"{file.project}=={file.version} --hash=sha256:{listed[file.filename]}" for file in reviewed]
+    return "\n".join(["--require-hashes", *lines])
+
+
+# %% tags=["mistake"] exercise="hashes" title="Exact versions, wheels only" catches="only a hash names a file"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    return "\n".join(["--only-binary :all:", *(f"{file.project}=={file.version}" for file in reviewed)])
+
+
+# %% tags=["mistake"] exercise="hashes" title="A hash on a range" catches="must have their versions pinned with `==`"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    lines = [f"{file.project}>={file.version} --hash=sha256:{file.sha256}" for file in reviewed]
+    return "\n".join(["--require-hashes", *lines])
+
+
+# %% tags=["mistake"] exercise="hashes" title="Lock what you asked for, not what it needs" catches="no trusted hash was provided"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    lines = [f"{file.project}=={file.version} --hash=sha256:{file.sha256}" for file in reviewed]
+    return "\n".join(["--require-hashes", lines[0]])
+
+
+# %% tags=["mistake"] exercise="hashes" title="Hashes, but not required" catches="the file must say it"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    return "\n".join(f"{file.project}=={file.version} --hash=sha256:{file.sha256}" for file in reviewed)
+
+
+# %% tags=["mistake"] exercise="hashes" title="Install nothing" catches="Installed: nothing"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    return "--require-hashes\n"
+
+
+# %% tags=["mistake"] exercise="hashes" title="Hard-code the reviewed set of today" catches="Got through: other bytes"
+def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
+    lines = [f"{file.project}=={file.version} --hash=sha256:{file.sha256}" for file in REVIEWED]
+    return "\n".join(["--require-hashes", *(lines if reviewed == REVIEWED else [])])
+
+
+# %% [markdown] tags=["solution"] exercise="hashes"
+# `uv lock`, `uv export` and `pip lock` write such a file for you. They take the hashes from the index on the day you lock,
+# and that is sound as long as the locked files are the ones you then test, and the lock changes only in a reviewed commit.
+# A pipeline that locks again on each run has hashes and no protection.
+
+# %% [markdown]
+# ## 3. How old must a release be?
+#
+# A lock protects until the day you update. On that day the release of the last hour is a candidate again. A **cooldown**
+# lets others meet it first: nothing younger than seven days, counted from the upload time that the index reports, not
+# from the version number.
+#
+# The price: a security fix is young by nature. So there is an exception, for one release, that a person signed for.
+# Write `cooldown(exceptions)`: the `[tool.uv]` settings. uv knows `exclude-newer = "7 days"`, a table
+# `[tool.uv.exclude-newer-package]` with a duration, a moment or `false` for a name, and `constraint-dependencies`. A
+# moment admits what was uploaded *before* it. An exception with an empty `approved_by` is a request, not an exception.
+#
+# Harbor's own index tells no upload times. uv treats a file without one as too young, so the settings below already
+# exempt that index, and only that index.
+
+
+# %%
+@dataclass(frozen=True)
+class FixNow:
+    """A release that is wanted before its time. `uploaded` is when it reached the index."""
+
+    name: str
+    version: str
+    uploaded: datetime
+    approved_by: str
+
+
+COOLED_INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+exclude-newer = false
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+"""
+
+
+# %% tags=["exercise"] id="cooldown" title="Let others meet it first" minutes=10
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    """The [tool.uv] settings: seven days for all, and the approved releases at once."""
+    ### BEGIN SOLUTION
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
+    for fix in exceptions:
+        if fix.approved_by:
+            until = fix.uploaded + timedelta(minutes=1)
+            lines.append(f'{fix.name} = "{until.isoformat()}"')
+    return "\n".join(lines)
+    ### STUB
+    # return "[tool.uv]"
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="cooldown"
+FIX = FixNow("tidewire", "3.1.1", datetime.now(UTC) - 26 * HOUR, approved_by="Noor")
+ASKED = FixNow("label-press", "0.9.1", datetime.now(UTC) - 3 * DAY, approved_by="")
+YOUNG = [
+    *HONEST,
+    *STRANGERS,
+    Upload(wheel("tidewire", "3.1.1"), 26 * HOUR),
+    Upload(wheel("tidewire", "3.1.2", code=from_stranger("import")), HOUR),
+    Upload(wheel("label-press", "0.9.0"), 30 * DAY),
+    Upload(wheel("label-press", "0.9.1", code=from_stranger("import")), 3 * DAY),
+]
+
+RIGHT = {
+    "parcel-rates": ("2.0.0", "2.0.0 is nine days old and 2.0.1 one hour: seven days of upload time decide."),
+    "label-press": (
+        "0.9.0",
+        "0.9.1 is three days old and no person approved it; a request does not shorten the wait, and a rule about one "
+        "known version number sees no other.",
+    ),
+    "tidewire": (
+        "3.1.1",
+        "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago; 3.1.2 came after it, and nobody has seen "
+        "it. An exception is for one release: it admits what was uploaded up to then and nothing later.",
+    ),
+}
+
+with check("cooldown"):
+    with works(
+        "of old, young and urgent releases, the right ones are locked",
+        hint="A cooldown must leave releases of more than seven days and Harbor's own packages alone.",
+    ):
+        got = locked(
+            cooldown([FIX, ASKED]) + "\n" + COOLED_INDEXES, ["harbor-orders", "parcel-rates", "label-press"], YOUNG
+        )
+        for name, (version, why) in RIGHT.items():
+            expect(
+                got[name].startswith(f"{version} "),
+                f"{name} was locked at {got[name].split()[0]}, expected {version}. {why}",
+            )
+    with refused(
+        "a release of the last hour, asked for by its number",
+        by=Refused,
+        hint="parcel-rates 2.0.1 was locked, one hour after its upload. Set exclude-newer for all packages.",
+    ):
+        locked(cooldown([]) + "\n" + COOLED_INDEXES, ["parcel-rates==2.0.1"], YOUNG)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Block the version you read about" catches="a rule about one known version number sees no other"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    return '[tool.uv]\nconstraint-dependencies = ["parcel-rates!=2.0.1", "tidewire!=3.1.2"]'
+
+
+# %% tags=["mistake"] exercise="cooldown" title="No way in for an urgent fix" catches="tidewire was locked at 3.1.0"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    return '[tool.uv]\nexclude-newer = "7 days"'
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Exempt the package instead of the release" catches="tidewire was locked at 3.1.2"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    exempt = [f"{fix.name} = false" for fix in exceptions if fix.approved_by]
+    return "\n".join(["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]", *exempt])
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Take a request for an approval" catches="label-press was locked at 0.9.1"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    exempt = [f'{fix.name} = "{(fix.uploaded + timedelta(minutes=1)).isoformat()}"' for fix in exceptions]
+    return "\n".join(["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]", *exempt])
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Shorten the cooldown for all until the fix fits" catches="label-press was locked at 0.9.1"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    return '[tool.uv]\nexclude-newer = "1 day"'
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Refuse everything" catches="No longer works: of old, young and urgent releases"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    return '[tool.uv]\nexclude-newer = "3650 days"'
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Exempt everything as soon as one fix is urgent" catches="parcel-rates was locked at 2.0.1"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    return '[tool.uv]\nexclude-newer = "0 days"' if exceptions else '[tool.uv]\nexclude-newer = "7 days"'
+
+
+# %% [markdown] tags=["solution"] exercise="cooldown"
+# A moment one minute after the approved upload opens the door for that release and shuts it again. `false` together with
+# `constraint-dependencies = ["tidewire==3.1.1"]` also passes. Both age into harmless leftovers: after seven days the entry
+# permits nothing that the rule would not, but it now *holds the package back*, so delete it then.
+#
+# pip has the same rule as `--uploaded-prior-to P7D` and stops with an error when an index reports no upload times. It has
+# no exception per package: behind pip, let the approved file in by hash from a folder of your own.
+
+# %% [markdown]
+# ## 4. Who may bring in a name?
+#
+# The made-up name was registered 60 days ago: no cooldown stops it. It exists, it installs, and an agent that may edit
+# the lock writes its hash as well. What is missing is a person who says that this name belongs here.
+#
+# Write `review(before, after, approved)` for the pipeline: both texts of the requirements file, and the names that a
+# person has approved. Raise `AskAPerson` when the change brings in a name that was neither there nor approved, or **any
+# other line that was not there before**: an index option or an address decides where code comes from.
+#
+# `lines` and `PLAIN` are given: `PLAIN.fullmatch(line)[1]` is the name in a plain requirement. Names are equal when their
+# `normalized` forms are: `Parcel_Rates` is `parcel-rates`.
+
+
+# %%
+class AskAPerson(Exception):
+    """The change needs a decision that no tool may take."""
+
+
+# A name, perhaps extras, perhaps versions and a marker; no option, no address.
+PLAIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;](?:(?! --).)*)?")
+
+
+def lines(requirements: str) -> list[str]:
+    """The lines that count: continued ones joined, without comments and hashes."""
+    joined = requirements.replace("\\\n", " ").splitlines()
+    stripped = (re.sub(r"(^|\s)(#.*|--hash=\S+)", "", line).strip() for line in joined)
+    return [line for line in stripped if line]
+
+
+# %% tags=["exercise"] id="unknown-names" title="Ask before an unknown name" minutes=7
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    """Raise AskAPerson when the change from `before` to `after` needs a person."""
+    ### BEGIN SOLUTION
+    known = {normalized(name) for name in approved}
+    known |= {normalized(found[1]) for line in lines(before) if (found := PLAIN.fullmatch(line))}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in lines(before) and (found is None or normalized(found[1]) not in known):
+            raise AskAPerson(line)
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="unknown-names"
+BEFORE = "--index-url https://packages.harbor.example/simple\nparcel-rates>=2\ntidewire  # transport\n"
+
+with check("unknown-names"):
+    for what, honest in (
+        (
+            "a version moved up, the name spelled another way",
+            BEFORE.replace("parcel-rates>=2", "Parcel_Rates[json]>=2.1"),
+        ),
+        ("a name that a person approved, spelled another way", BEFORE + "Label.Press==0.9.0\n"),
+        (
+            "a hash on a line of its own, after a backslash",
+            BEFORE.replace("tidewire ", "tidewire==3.1.0 \\\n  --hash=sha256:00 "),
+        ),
+        ("a line taken out, a comment put in", BEFORE.replace("tidewire", "# tidewire is part of parcel-rates now")),
+    ):
+        with works(what, hint="Known names, in any spelling, and lines that were there need no person."):
+            review(BEFORE, honest, ["label-press"])
+    for what, line in (
+        ("the made-up name", "parcel-rates-async"),
+        ("a name one letter short", "parcel-rate>=2"),
+        ("a made-up name with a version and a hash", "tidewire-http2==1.0 --hash=sha256:" + "0" * 64),
+        ("a second index", "--extra-index-url https://public.example/simple"),
+        ("an index option behind a known name", "tidewire==3.1.0 --index-url https://public.example/simple"),
+        ("a known name at an address of its own", "tidewire @ https://files.example/tidewire-3.1.0-py3-none-any.whl"),
+    ):
+        with refused(
+            what,
+            by=AskAPerson,
+            hint=f"The line `{line.split(' --hash')[0]}` passed and nobody here asked for it. A name is known when the file "
+            "held it or a person approved it, whole and normalized; a line that is no plain requirement is never known.",
+        ):
+            review(BEFORE, BEFORE + line + "\n", ["label-press"])
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Ask the index whether the name exists" catches="Got through: the made-up name"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    exists = {upload.file.project for upload in YOUNG}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in lines(before) and (found is None or normalized(found[1]) not in exists):
+            raise AskAPerson(line)
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Know a name by how it begins" catches="Got through: the made-up name"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = (*(re.split(r"[^a-z-]", line)[0] for line in lines(before) if line[0] != "-"), *approved)
+    for line in lines(after):
+        if line not in lines(before) and not normalized(line).startswith(known):
+            raise AskAPerson(line)
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Compare names as they are spelled" catches="No longer works: a version moved up"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = {*approved, *(found[1] for line in lines(before) if (found := PLAIN.fullmatch(line)))}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in lines(before) and (found is None or found[1] not in known):
+            raise AskAPerson(line)
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Look at plain requirements only" catches="Got through: a second index"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = {normalized(name) for name in approved}
+    known |= {normalized(found[1]) for line in lines(before) if (found := PLAIN.fullmatch(line))}
+    for line in lines(after):
+        if (found := PLAIN.fullmatch(line)) and normalized(found[1]) not in known:
+            raise AskAPerson(line)
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Ask about every change" catches="No longer works: a version moved up"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    if before != after:
+        raise AskAPerson("the file changed")
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Never ask" catches="Got through: the made-up name"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    return None
+
+
+# %% [markdown] tags=["solution"] exercise="unknown-names"
+# The rule does not judge the name, and it needs no list of bad ones. It notices that something was decided and hands the
+# decision over. Versions and hashes are none of its business: the lock and its reviewer answer for those. Run it where the agent cannot edit it: a required check on a protected branch, not a step in the same job.
+# A person who is asked needs something to look at: age of the project, its source, who maintains it, why the standard
+# library will not do.
+
+# %% [markdown]
+# ## The same attacks again
+#
+# First the agent's line meets your review. Then suppose that someone overrides it, and run the careless command of the
+# beginning, extra index and all. Both strangers' `99.0.0` are still there. What has changed is the file: it carries your pins.
+
+# %% tags=["attack"]
+for marker in CANARIES.iterdir():
+    marker.unlink()
+
+pins = pin([upload.file for upload in [*OWN, *HONEST[1:]]], {})
+with refused("the agent's line, at review", by=AskAPerson, hint="review() let an unknown name pass."):
+    review(pins, pins + "parcel-rates-async\n", [])
+
+
+def careless(requirements: str) -> list[str]:
+    """The command of the beginning, with a requirements file; what it installed."""
+    (lab.dir / "requirements.txt").write_text(requirements)
+    flags = ("--no-compile", "--target", lab.dir / "third", "-r", "requirements.txt")
+    with serve({"harbor": OWN, "public": HONEST + STRANGERS}) as urls:
+        tool(urls, *PIP, "install", *flags, "--index-url", HARBOR, "--extra-index-url", PUBLIC)
+    return sorted(path.stem for path in (lab.dir / "third").glob("*.dist-info"))
+
+
+with works("the careless command with your pins", hint="pin() must cover every file it is given."):
+    print(*careless(pins), sep="\n")
+with refused("the agent's line, at install, by pip", by=Refused, hint="pip installed a line that has no hash."):
+    careless(pins + "parcel-rates-async\n")
+
+print("stranger's markers:", sorted(marker.name for marker in CANARIES.iterdir()) or "none")
+
+# %% [markdown]
+# Take two files home from this lab's folder `files/`: `pyproject-fragment.toml`, the settings of exercises 1 and 3 with
+# comments, and `POLICY.md`, the half page to agree on with your team, with the same rules for pip.
+#
+# ## What this does not cover
+#
+# - **A hijack that stays quiet for longer than the cooldown.** The xz-utils backdoor of March 2024 was a patient takeover
+#   of the project. Seven days help against what others notice within seven days, and someone has to notice it.
+# - **Build-time code in a source distribution that you allowed.** A hash says *which* code runs at install time, not what
+#   it does. Prefer wheels, and build the rest in a sandbox without secrets.
+# - **Valid provenance on malware.** In May 2026 packages of TanStack were published by the project's own pipeline, with
+#   provenance that verified. "Who built it" had a correct answer, and the attacker was inside the pipeline that gave it.
+# - **Your own index taken over.** Everything here trusts it for its names. Lab *Survive key theft* continues there.
+# - **What your agent's tools pull in at run time.** `uvx`, `npx` and plug-in markets install too, and read none of these files.
+
+# %% [markdown] tags=["instructor"]
+# **Minutes:** 5 attack, 12 exercise 1, 9 exercise 2, 11 exercise 3, 8 exercise 4. In a half-hour slot do 1 and 3 and show
+# the others.
+#
+# **Before:** ask who has `--extra-index-url` in a Dockerfile or a wiki, and let people search before they answer.
+#
+# **Exercise 1:** the interesting wrong answer is `explicit = true`, which many style guides recommend. Let someone defend
+# it, then ask where `harbor-money` came from. The point is not uv's syntax: *a rule about direct dependencies is no rule
+# about the tree*.
+#
+# **Exercise 2:** "hash taken from the index" is what every lock command does. Ask what makes it sound on the day of
+# locking and worthless on each install.
+#
+# **Exercise 3:** discuss who pays. If everyone waits a week, who finds the bad release? (Scanners, the maintainers, and
+# whoever does not wait.) Ask how this team would tell others if it found one.
+#
+# **Exercise 4:** expect the proposal "check that the name exists". The stranger made sure that it does.
+#
+# **Real indexes:** many mirrors report no upload times; then pip's cooldown stops with an error and uv's finds nothing.
+# Find out which yours does before you roll it out.

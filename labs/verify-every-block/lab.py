@@ -1,0 +1,909 @@
+# ---
+# title: Verify every block
+# summary: How does a node notice that somebody changed its read-only system image, and which block it was?
+# track: host
+# lesson: learn/host/immutable-hosts.md
+# minutes: 45
+# level: working
+# needs: any
+# browser: true
+# threats: []
+# controls: []
+# versions: []
+# protocols: []
+# takeaway: check-node.sh
+# sources:
+#   - title: "Linux kernel: dm-verity"
+#     url: https://docs.kernel.org/admin-guide/device-mapper/verity.html
+#     read: 2026-11-23
+#   - title: "cryptsetup: dm-verity on-disk format"
+#     url: https://gitlab.com/cryptsetup/cryptsetup/wikis/DMVerity
+#     read: 2026-11-23
+#   - title: "systemd-veritysetup-generator(8)"
+#     url: https://man7.org/linux/man-pages/man8/systemd-veritysetup-generator.8.html
+#     read: 2026-11-23
+#   - title: "Bottlerocket: security features"
+#     url: https://github.com/bottlerocket-os/bottlerocket/blob/develop/SECURITY_FEATURES.md
+#     read: 2026-11-23
+#   - title: "Azure Container Linux overview"
+#     url: https://learn.microsoft.com/azure/aks/azure-container-linux-overview
+#     read: 2026-11-23
+#   - title: "Flatcar issue 2126: Dirty Frag"
+#     url: https://github.com/flatcar/Flatcar/issues/2126
+#     read: 2026-11-23
+#   - title: "AKS issue 5753: Copy Fail"
+#     url: https://github.com/Azure/AKS/issues/5753
+#     read: 2026-11-23
+# verified: 2026-11-23
+# ---
+
+# %% [markdown]
+# Harbor Goods is a web shop of 14 people. Its `order-desk` agent runs on one node, and the files that bind the agent
+# lie in the node's system image, below `/usr`: among them a policy that says how much the agent may refund. The image
+# is mounted read-only. The team calls the node *immutable*.
+#
+# Read-only is a promise of the mount: nobody writes *through* it. Whoever can write the disk underneath is not asked.
+# That may be a stolen storage credential, a backup job that restores the wrong snapshot, or a hypervisor.
+#
+# In this lab you change such an image, and then you build what Linux uses against it: **dm-verity**, a tree of hashes
+# over all blocks of the disk. You write the tree in its real on-disk format, the verifier that checks each block when
+# it is read, and the one line that makes all of it worth something. Your tree has to equal, byte for byte, what the
+# `veritysetup` tool writes.
+
+# %% tags=["setup"]
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from harbor import node_image
+from harbor.node_image import POLICY, blocks_of, read_file
+from harbor.verity_disk import BLOCK, DIGESTS_A_BLOCK, Disk, hash_area, write_disk
+from labkit import begin, check, expect, landed, refused, works
+
+lab = begin("verify-every-block")
+
+
+class VerityError(Exception):
+    """A block is not what its digest says. The text names the block."""
+
+
+blocks = blocks_of(node_image.build())
+print(f"The node's /usr image: {len(blocks)} blocks of {BLOCK} bytes, an EROFS file system.")
+print(read_file(lambda n: blocks[n], POLICY).decode())
+
+# %% [markdown]
+# `read_file` is a reader for EROFS, the kernel's read-only file system. It gets a function that returns block *n*, and
+# finds the file from there. Keep that picture: files above, numbered blocks below. dm-verity sits between the two.
+#
+# ## The attack: write to the disk, not through the mount
+#
+# The image lies in a file, as it does in a registry, a snapshot or a hypervisor's storage. The attacker replaces three
+# bytes. No length changes, so the file system stays in order.
+
+# %% tags=["attack"]
+image_file = lab.dir / "plain.img"
+image_file.write_bytes(b"".join(blocks))
+
+
+def change_bytes(file: Path, old: bytes, new: bytes) -> None:
+    """Replace `old` by `new`, of the same length, wherever it lies on the disk."""
+    content = file.read_bytes()
+    assert len(old) == len(new) and content.count(old) == 1
+    file.write_bytes(content.replace(old, new))
+
+
+def plain_block(n: int) -> bytes:
+    """Block `n` of the disk, as it lies there."""
+    with image_file.open("rb") as file:
+        file.seek(n * BLOCK)
+        return file.read(BLOCK)
+
+
+change_bytes(image_file, b'"refund_limit_usd": 100', b'"refund_limit_usd": 900')
+policy = json.loads(read_file(plain_block, POLICY))
+assert policy["refund_limit_usd"] == 900
+landed("order-desk may refund nine times as much", policy)
+
+# %% [markdown]
+# EROFS protects its own superblock with a checksum. It finds accidents; whoever writes the disk can compute it too, and
+# here nobody had to.
+#
+# ## The tree
+#
+# One hash over the whole image would notice the change, but somebody would have to read the whole image before using
+# any of it, at every boot. A tree answers for one block at a time:
+#
+# ```text
+#                        root hash                 32 bytes, kept OUTSIDE this disk
+#                            |
+#                            | is the digest of
+#                            v
+# hash level 1          [ block 0 ]                3 digests, the rest zeros
+#                      /     |     \
+# hash level 0    [ 0 ]    [ 1 ]    [ 2 ]          up to 128 digests in each
+#                 / | \    / | \    / | \
+# data           0 .. 127 128 .. 255 256 .. 299    the image, 300 blocks
+# ```
+#
+# To trust data block 200 you need the root hash and two hash blocks: level 1, block 0, and level 0, block 1.
+#
+# The format (dm-verity, hash type 1, SHA-256, blocks of 4096 bytes):
+#
+# - The digest of a block is SHA-256 over the **salt followed by the block**. The salt is chosen when the tree is made;
+#   it is no secret.
+# - A digest has 32 bytes, so a hash block holds **128** of them, in order. What is left over is **padded with zeros**
+#   to 4096 bytes.
+# - Levels are stacked until one block is left. **The root hash is the digest of that block.** An image of a single
+#   block needs no level: its own digest is the root hash.
+# - On the disk lie a superblock (salt, number of blocks, names of the methods), then the levels, the top one first.
+#
+# The file `veritysetup-vectors.json` holds what `veritysetup 2.6.1` computed for images from 1 to 16,385 blocks. The
+# images are generated, so that you can make the same ones:
+
+# %%
+VECTORS = json.loads((lab.files / "veritysetup-vectors.json").read_text(encoding="utf-8"))["vectors"]
+
+
+def vector_image(vector: dict) -> list[bytes]:
+    """The blocks of the image that `veritysetup` was given for this vector."""
+    if vector["fill"] == "zeros":
+        return [bytes(BLOCK)] * vector["blocks"]
+    return [sha256(b"harbor goods, block %d" % i).digest() * DIGESTS_A_BLOCK for i in range(vector["blocks"])]
+
+
+def expect_root(found: bytes, root: bytes) -> None:
+    """Raise VerityError unless the two root hashes are the same."""
+    if found != root:
+        raise VerityError("root hash")
+
+
+for vector in VECTORS:
+    print(
+        f"{vector['blocks']:>6} blocks   salt {vector['salt'][:8] or '(empty)':<8}   root {vector['root_hash'][:16]}..."
+    )
+
+# %% [markdown]
+# ## Hash one block
+#
+# Begin with the smallest image there is: one block, no tree.
+
+
+# %% tags=["exercise"] id="hash-a-block" title="Hash one block" minutes=4
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    """Return the digest of one block, 32 raw bytes: SHA-256 over the salt, then the block."""
+    ### BEGIN SOLUTION
+    return sha256(salt + block).digest()
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="hash-a-block"
+with check("hash-a-block"):
+    salted, saltless = [vector for vector in VECTORS if vector["blocks"] == 1]
+    (only_block,) = vector_image(salted)
+    salt, root = bytes.fromhex(salted["salt"]), bytes.fromhex(salted["root_hash"])
+    found = hash_block(only_block, salt)
+    expect(
+        isinstance(found, bytes),
+        f"hash_block returned {type(found).__name__}; expected 32 raw bytes, as .digest() gives them.",
+    )
+    expect(
+        found not in (sha256(only_block + salt).digest(), sha256(only_block).digest()),
+        "The digest is that of the block with the salt behind it or left out; in hash type 1 the salt comes before the block.",
+    )
+    with works(
+        "images of one block, with salt and without", hint="Compare with the format: SHA-256 over salt, then block."
+    ):
+        expect_root(found, root)
+        expect_root(hash_block(only_block, b""), bytes.fromhex(saltless["root_hash"]))
+    with refused(
+        "one block with one changed byte", by=VerityError, hint="The digest has to depend on every byte of the block."
+    ):
+        expect_root(hash_block(only_block[:-1] + b"!", salt), root)
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="Salt after the data" catches="the salt comes before"
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    return sha256(block + salt).digest()
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="No salt at all" catches="behind it or left out"
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    return sha256(block).digest()
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="Hexadecimal text instead of bytes" catches="expected 32 raw bytes"
+def hash_block(block: bytes, salt: bytes) -> str:
+    return sha256(salt + block).hexdigest()
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="HMAC, because salts and keys look alike" catches="No longer works: images of one block"
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    import hmac
+
+    return hmac.digest(salt, block, "sha256")
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="Degenerate: hard-codes the visible root hash" catches="No longer works: images of one block"
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    return bytes.fromhex(VECTORS[0]["root_hash"])
+
+
+# %% tags=["mistake"] exercise="hash-a-block" title="Hashes the start of the block only, it is faster" catches="No longer works: images of one block"
+def hash_block(block: bytes, salt: bytes) -> bytes:
+    return sha256(salt + block[:512]).digest()
+
+
+# %% [markdown] tags=["solution"] exercise="hash-a-block"
+# One line. The order matters because both orders exist: hash type 0, the first format, put the salt behind the data.
+# The salt makes the tree of this image differ from every other image's; it does not authenticate anything.
+
+# %% [markdown]
+# ## Hash the levels
+#
+# Now the tree. Pack the digests of one level into blocks, take the digests of those, and go on until one is left. The
+# check compares your hash area with the one `veritysetup` wrote, byte for byte; `hash_area` puts superblock and levels
+# into their order on the disk for you.
+
+
+# %% tags=["exercise"] id="hash-levels" title="Hash the levels" minutes=9
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    """Return the hash levels over `blocks`, level 0 first, and the root hash.
+
+    A level is a list of hash blocks of 4096 bytes each. One data block has no level.
+    """
+    ### BEGIN SOLUTION
+    digests = [hash_block(block, salt) for block in blocks]
+    levels = []
+    while len(digests) > 1:
+        groups = [digests[i : i + DIGESTS_A_BLOCK] for i in range(0, len(digests), DIGESTS_A_BLOCK)]
+        level = [b"".join(group).ljust(BLOCK, b"\0") for group in groups]
+        levels.append(level)
+        digests = [hash_block(block, salt) for block in level]
+    return levels, digests[0]
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="hash-levels"
+with check("hash-levels"):
+    for vector in VECTORS:
+        count, salt = vector["blocks"], bytes.fromhex(vector["salt"])
+        levels, root = hash_levels(vector_image(vector), salt)
+        if count == 1:
+            expect(
+                not levels,
+                "One data block came back with a hash level; expected none: its own digest is the root hash.",
+            )
+        odd = {len(block) for level in levels for block in level} - {BLOCK}
+        expect(not odd, f"A hash block has {min(odd, default=0)} bytes; expected 4096: the rest is padded with zeros.")
+        sizes, below = [], count
+        while below > 1:
+            below = -(-below // DIGESTS_A_BLOCK)
+            sizes.append(below)
+        expect(
+            [len(level) for level in levels] == sizes,
+            f"{count} data blocks gave levels of {[len(level) for level in levels]} blocks; expected {sizes}: "
+            "pack 128 digests a block and go on until one block is left.",
+        )
+        expect(
+            root.hex() == vector["root_hash"],
+            f"The root hash over {count} blocks begins {root.hex()[:8]}, veritysetup's {vector['root_hash'][:8]}: it is the "
+            "digest of the top block, whose digests stand in order, with zero bytes (not digests) behind the last.",
+        )
+        area = sha256(hash_area(levels, count, salt, vector["uuid"])).hexdigest()
+        expect(
+            area == vector["hash_area_sha256"],
+            f"The root hash over {count} blocks is right, yet the levels are not the ones veritysetup wrote: compute the "
+            "root hash from the levels you return.",
+        )
+    with works("300 blocks of the node's image", hint="The tree has to come out for any number of blocks."):
+        levels, root = hash_levels(blocks, b"harbor goods")
+        expect_root(hash_block(levels[-1][0], b"harbor goods"), root)
+    with refused(
+        "the image with 900 in place of 100", by=VerityError, hint="The root hash did not change with the data."
+    ):
+        expect_root(hash_levels(blocks_of(image_file.read_bytes()), b"harbor goods")[1], root)
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Forgets the padding" catches="the rest is padded with zeros"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    digests, levels = [hash_block(block, salt) for block in blocks], []
+    while len(digests) > 1:
+        levels.append([b"".join(digests[i : i + 128]) for i in range(0, len(digests), 128)])
+        digests = [hash_block(block, salt) for block in levels[-1]]
+    return levels, digests[0]
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Stops at the first level" catches="go on until one block is left"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    digests = [hash_block(block, salt) for block in blocks]
+    if len(digests) == 1:
+        return [], digests[0]
+    level = [b"".join(digests[i : i + 128]).ljust(4096, b"\0") for i in range(0, len(digests), 128)]
+    return [level], hash_block(level[0], salt)
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Puts a hash block over a single data block too" catches="its own digest is the root hash"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    digests, levels = [hash_block(block, salt) for block in blocks], []
+    while True:
+        levels.append([b"".join(digests[i : i + 128]).ljust(4096, b"\0") for i in range(0, len(digests), 128)])
+        digests = [hash_block(block, salt) for block in levels[-1]]
+        if len(digests) == 1:
+            return levels, digests[0]
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Pads with the digests of empty blocks" catches="zero bytes (not digests) behind the last"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    digests, levels, empty = [hash_block(block, salt) for block in blocks], [], hash_block(bytes(4096), salt)
+    while len(digests) > 1:
+        digests += [empty] * (-len(digests) % 128)
+        levels.append([b"".join(digests[i : i + 128]) for i in range(0, len(digests), 128)])
+        digests = [hash_block(block, salt) for block in levels[-1]]
+    return levels, digests[0]
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Two digests a node, as in a textbook Merkle tree" catches="pack 128 digests a block"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    digests, levels = [hash_block(block, salt) for block in blocks], []
+    while len(digests) > 1:
+        levels.append([b"".join(digests[i : i + 2]).ljust(4096, b"\0") for i in range(0, len(digests), 2)])
+        digests = [hash_block(block, salt) for block in levels[-1]]
+    return levels, digests[0]
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Degenerate: one flat hash, no levels" catches="go on until one block is left"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    if len(blocks) == 1:
+        return [], hash_block(blocks[0], salt)
+    return [], sha256(salt + b"".join(blocks)).digest()
+
+
+# %% tags=["mistake"] exercise="hash-levels" title="Degenerate: looks the root hash up by size" catches="the levels are not the ones veritysetup wrote"
+def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], bytes]:
+    for vector in VECTORS:
+        if (vector["blocks"], vector["salt"]) == (len(blocks), salt.hex()):
+            sizes, below = [], len(blocks)
+            while below > 1:
+                below = -(-below // 128)
+                sizes.append(below)
+            return [[bytes(4096)] * size for size in sizes], bytes.fromhex(vector["root_hash"])
+    return [], bytes(32)
+
+
+# %% [markdown] tags=["solution"] exercise="hash-levels"
+# The loop condition does two jobs: it stops at the top, and it does nothing for a single block. 16,385 blocks are 64 MiB
+# and the first size that needs a third level.
+
+# %% [markdown]
+# ## Verify on read
+#
+# The build job of Harbor Goods writes image, tree and root hash. `Disk` hands the blocks out as they lie there; it
+# verifies nothing.
+
+# %%
+SALT = sha256(b"harbor goods, release 2026.11").digest()
+levels, ROOT = hash_levels(blocks, SALT)
+node = write_disk(lab.dir / "node", blocks, levels, ROOT, SALT)
+print("data blocks:", node.data_blocks, "  hash levels:", node.level_sizes, "(level 0 first)")
+print("root hash:  ", ROOT.hex())
+
+
+def copy_of(disk: Disk, name: str) -> Disk:
+    """A second disk with the same contents, for somebody to change."""
+    shutil.copytree(disk.folder, lab.dir / name, dirs_exist_ok=True)
+    return Disk.open(lab.dir / name)
+
+
+def overwrite(disk: Disk, file: str, offset: int, new: bytes) -> None:
+    """Write `new` to one of the disk's files, at `offset`."""
+    with (disk.folder / file).open("r+b") as handle:
+        handle.seek(offset)
+        handle.write(new)
+
+
+# %% [markdown]
+# Three helpers: `audit` reads the whole disk once, as `veritysetup verify` does, and counts what your verifier names.
+# The other two are disks for the check: a big one, and one that lies.
+
+
+# %%
+def audit(disk: Disk, root: bytes) -> dict[str, int]:
+    """Read every block; return {name of a bad block: how many reads it spoiled}."""
+    spoiled: Counter[str] = Counter()
+    for n in range(disk.data_blocks):
+        try:
+            read_verified(disk, n, root)
+        except VerityError as error:
+            spoiled[str(error)] += 1
+    return dict(spoiled)
+
+
+@dataclass(frozen=True)
+class BigDisk:
+    """16,385 blocks of zeros and their tree, in memory: three hash levels."""
+
+    levels: list[list[bytes]]
+    salt: bytes
+    data_blocks: int = 16385
+    level_sizes: tuple[int, ...] = (129, 2, 1)
+
+    def data(self, n: int) -> bytes:
+        return bytes(BLOCK)
+
+    def hash_block(self, level: int, index: int) -> bytes:
+        return self.levels[level][index]
+
+
+@dataclass(frozen=True)
+class TwoFacedDisk(Disk):
+    """Tells the truth when a data block is read for the first time, and lies from then on."""
+
+    seen: set[int] = field(default_factory=set)
+
+    def data(self, n: int) -> bytes:
+        honest = super().data(n)
+        if n in self.seen:
+            return bytes(BLOCK)
+        self.seen.add(n)
+        return honest
+
+
+# %% [markdown]
+# Nobody checks the whole image at boot. The kernel checks each block **when it is read**, and goes from the top down:
+# the root hash vouches for the top block, the top block for one block below, and so on to the data. The first block
+# that is not what its digest says is the one to name. Whatever lies below it is neither good nor bad; nobody vouches
+# for it any more.
+#
+# Where to look: one block of hash level *L* stands over 128 to the power *L* + 1 data blocks.
+
+
+# %% tags=["exercise"] id="verify-on-read" title="Verify on read" minutes=12
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    """Return data block `n`, or raise VerityError with the name of the block that is wrong.
+
+    The name is "hash level 1, block 0" or "data block 200". `disk.level_sizes`, `disk.salt`,
+    `disk.hash_block(level, index)` and `disk.data(n)` say what lies on the disk.
+    """
+    ### BEGIN SOLUTION
+    expected = root
+    for level in reversed(range(len(disk.level_sizes))):
+        index = n // DIGESTS_A_BLOCK ** (level + 1)
+        block = disk.hash_block(level, index)
+        if hash_block(block, disk.salt) != expected:
+            raise VerityError(f"hash level {level}, block {index}")
+        slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
+        expected = block[32 * slot : 32 * slot + 32]
+    block = disk.data(n)
+    if hash_block(block, disk.salt) != expected:
+        raise VerityError(f"data block {n}")
+    return block
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="verify-on-read"
+with check("verify-on-read"):
+    with works(
+        "every block of an untouched disk", hint="Look at the indices: which hash block, and which of its 128 digests?"
+    ):
+        expect(all(read_verified(node, n, ROOT) == blocks[n] for n in range(300)), "A block came back changed.")
+    for count in (1, 2, 129):
+        small, small_root = hash_levels(blocks[:count], SALT)
+        disk = write_disk(lab.dir / f"small-{count}", blocks[:count], small, small_root, SALT)
+        with works(
+            f"a disk of {count} block{'s' * (count > 1)}",
+            hint="The number of levels comes from the disk: 0, 1 or more.",
+        ):
+            expect(read_verified(disk, count - 1, small_root) == blocks[count - 1], "A block came back changed.")
+    big, big_root = hash_levels([bytes(BLOCK)] * 16385, SALT)
+    with works(
+        "a disk of 16,385 blocks", hint="Three levels: a block of level L stands over 128 ** (L + 1) data blocks."
+    ):
+        for n in (0, 127, 128, 16383, 16384):
+            read_verified(BigDisk(big, SALT), n, big_root)
+
+    data_changed = copy_of(node, "data-changed")
+    overwrite(data_changed, "usr.img", 217 * BLOCK + 1000, b"#")
+    with refused(
+        "one changed byte in data block 217",
+        by=VerityError,
+        hint="The changed data was returned: compare the data block with its digest.",
+    ):
+        read_verified(data_changed, 217, ROOT)
+
+    leaf_forged = copy_of(data_changed, "leaf-forged")
+    forged = hash_block(leaf_forged.data(217), SALT)
+    overwrite(leaf_forged, "usr.verity", leaf_forged.hash_offset(0, 1) + 32 * (217 - 128), forged)
+    with refused(
+        "data block 217 together with its digest",
+        by=VerityError,
+        hint="The digest was forged too: check each hash block against the one above.",
+    ):
+        read_verified(leaf_forged, 217, ROOT)
+
+    top_forged = copy_of(leaf_forged, "top-forged")
+    forged = hash_block(top_forged.hash_block(0, 1), SALT)
+    overwrite(top_forged, "usr.verity", top_forged.hash_offset(1, 0) + 32, forged)
+    with refused(
+        "the digests forged on every level", by=VerityError, hint="Nothing compared the top block with the root hash."
+    ):
+        read_verified(top_forged, 217, ROOT)
+
+    two_faced = TwoFacedDisk(node.folder, node.data_blocks, node.salt)
+    expect(
+        read_verified(two_faced, 42, ROOT) == blocks[42],
+        "A disk that lies on the second read got its lie through: hash and return the bytes of one and the same read.",
+    )
+
+    found = audit(data_changed, ROOT)
+    expect(found == {"data block 217": 1}, f"The audit named {found}; expected data block 217 and nothing else.")
+    emptied = copy_of(node, "emptied")
+    overwrite(emptied, "usr.verity", emptied.hash_offset(0, 1), bytes(BLOCK))
+    found = audit(emptied, ROOT)
+    expect(
+        found == {"hash level 0, block 1": 128},
+        f"One hash block was emptied. The audit named {len(found)} blocks, first {next(iter(found), 'none')!r}; expected only "
+        "'hash level 0, block 1', 128 times: go from the top down, and do not judge what lies below a bad hash block.",
+    )
+    found = audit(top_forged, ROOT)
+    expect(found == {"hash level 1, block 0": 300}, f"The audit named {found}; expected only 'hash level 1, block 0'.")
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Checks the top block only" catches="The changed data was returned"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    if disk.level_sizes:
+        top = len(disk.level_sizes) - 1
+        if hash_block(disk.hash_block(top, 0), disk.salt) != root:
+            raise VerityError(f"hash level {top}, block 0")
+    return disk.data(n)
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Checks the data against its digest and stops there" catches="The digest was forged too"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    block = disk.data(n)
+    leaf = disk.hash_block(0, n // 128)[n % 128 * 32 : n % 128 * 32 + 32] if disk.level_sizes else root
+    if hash_block(block, disk.salt) != leaf:
+        raise VerityError(f"data block {n}")
+    return block
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Climbs to the top and never compares the root hash" catches="Nothing compared the top block with the root hash"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    block = data = disk.data(n)
+    name, place = f"data block {n}", n
+    for level in range(len(disk.level_sizes)):
+        place, slot = divmod(place, 128)
+        above = disk.hash_block(level, place)
+        if hash_block(block, disk.salt) != above[32 * slot : 32 * slot + 32]:
+            raise VerityError(name)
+        block, name = above, f"hash level {level}, block {place}"
+    return data
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Goes from the bottom up" catches="go from the top down"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    block = data = disk.data(n)
+    name, place = f"data block {n}", n
+    for level in range(len(disk.level_sizes)):
+        place, slot = divmod(place, 128)
+        above = disk.hash_block(level, place)
+        if hash_block(block, disk.salt) != above[32 * slot : 32 * slot + 32]:
+            raise VerityError(name)
+        block, name = above, f"hash level {level}, block {place}"
+    if hash_block(block, disk.salt) != root:
+        raise VerityError(name)
+    return data
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Uses the data block's place in its group on every level" catches="No longer works: every block of an untouched disk"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    expected = root
+    for level in reversed(range(len(disk.level_sizes))):
+        index = n // 128 ** (level + 1)
+        block = disk.hash_block(level, index)
+        if hash_block(block, disk.salt) != expected:
+            raise VerityError(f"hash level {level}, block {index}")
+        expected = block[32 * (n % 128) : 32 * (n % 128) + 32]
+    block = disk.data(n)
+    if hash_block(block, disk.salt) != expected:
+        raise VerityError(f"data block {n}")
+    return block
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Verifies one read and returns another" catches="got its lie through"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    expected = root
+    for level in reversed(range(len(disk.level_sizes))):
+        index = n // 128 ** (level + 1)
+        if hash_block(disk.hash_block(level, index), disk.salt) != expected:
+            raise VerityError(f"hash level {level}, block {index}")
+        slot = n // 128**level % 128
+        expected = disk.hash_block(level, index)[32 * slot : 32 * slot + 32]
+    if hash_block(disk.data(n), disk.salt) != expected:
+        raise VerityError(f"data block {n}")
+    return disk.data(n)
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Knows two levels, because the visible disk has two" catches="No longer works: a disk of 1 block"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    top = disk.hash_block(1, 0)
+    if hash_block(top, disk.salt) != root:
+        raise VerityError("hash level 1, block 0")
+    leaf = disk.hash_block(0, n // 128)
+    if hash_block(leaf, disk.salt) != top[n // 128 * 32 : n // 128 * 32 + 32]:
+        raise VerityError(f"hash level 0, block {n // 128}")
+    block = disk.data(n)
+    if hash_block(block, disk.salt) != leaf[n % 128 * 32 : n % 128 * 32 + 32]:
+        raise VerityError(f"data block {n}")
+    return block
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Degenerate: accepts everything" catches="The changed data was returned"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    return disk.data(n)
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="Degenerate: refuses everything" catches="No longer works: every block of an untouched disk"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    raise VerityError(f"data block {n}")
+
+
+# %% [markdown] tags=["solution"] exercise="verify-on-read"
+# The kernel keeps hash blocks it has verified, so it does not walk the whole path for each read. The order is the same.
+# On a mismatch it fails the read with an I/O error; with `panic_on_corruption` or `restart_on_corruption` it stops or
+# restarts the machine instead.
+
+# %% [markdown]
+# ## The second attack: rebuild the tree
+#
+# Your verifier compares everything with a root hash. Where does that come from? Many build scripts leave it in a text
+# file beside the tree, here `usr.roothash`, and the boot script reads it from there. Whoever can write the image can
+# also run `veritysetup format`: the attacker changes the policy and computes the whole tree again, with the same salt
+# and the same UUID.
+
+# %% tags=["attack"]
+edited = blocks_of(image_file.read_bytes())
+new_levels, new_root = hash_levels(edited, SALT)
+rebuilt = write_disk(lab.dir / "rebuilt", edited, new_levels, new_root, SALT)
+
+assert rebuilt.superblock() == node.superblock()
+assert audit(rebuilt, rebuilt.claimed_root) == {}
+policy = json.loads(read_file(lambda n: read_verified(rebuilt, n, rebuilt.claimed_root), POLICY))
+landed("every block verified, and the limit is the attacker's", policy)
+
+# %% [markdown]
+# The superblock is the same to the byte and no block is bad: the tree proves that the disk agrees with itself. It says
+# nothing about who wrote it. The root hash has to come from a place that the attacker cannot write.
+#
+# ## Pin the root hash
+#
+# That place is the kernel command line inside a **signed** unified kernel image (UKI): kernel, first file system and
+# command line in one file, whose signature the firmware checks (Secure Boot). systemd takes the root hash for `/usr`
+# from the word `usrhash=`. Our rule is stricter than systemd's: the word stands there **exactly once**, with 64
+# hexadecimal digits, or the node does not mount.
+
+# %%
+signed_cmdline = f"root=tmpfs mount.usrflags=ro usrhash={ROOT.hex()} systemd.verity_usr_options=panic-on-corruption"
+print(signed_cmdline)
+
+
+# %% tags=["exercise"] id="pin-the-root" title="Pin the root hash" minutes=8
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    """Return a function that reads one verified block of `disk`, for `read_file`.
+
+    The root hash is the word `usrhash=` of the signed command line. Raise VerityError("root hash")
+    unless it stands there exactly once, with 64 hexadecimal digits.
+    """
+    ### BEGIN SOLUTION
+    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
+    if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
+        raise VerityError("root hash")
+    root = bytes.fromhex(pinned[0])
+    return lambda n: read_verified(disk, n, root)
+    ### END SOLUTION
+
+
+# %% tags=["check"] exercise="pin-the-root"
+with check("pin-the-root"):
+    with works(
+        "the policy of an untouched node", hint="The honest disk has to mount under the command line it was built with."
+    ):
+        expect(
+            json.loads(read_file(mount_usr(node, signed_cmdline), POLICY))["refund_limit_usd"] == 100,
+            "The policy came back changed.",
+        )
+
+    next_blocks = blocks_of(node_image.build(refund_limit=250))
+    next_levels, next_root = hash_levels(next_blocks, SALT)
+    next_node = write_disk(lab.dir / "next-release", next_blocks, next_levels, next_root, SALT)
+    with works(
+        "the next release under its own command line", hint="Take the root hash from the `cmdline` that is passed in."
+    ):
+        read_file(mount_usr(next_node, f"usrhash={next_root.hex()} quiet"), POLICY)
+
+    with refused(
+        "the rebuilt tree, signed command line unchanged",
+        by=VerityError,
+        hint="Policy, tree and superblock are the attacker's: the root hash must come from the command line, never from the disk.",
+    ):
+        read_file(mount_usr(rebuilt, signed_cmdline), POLICY)
+
+    with refused(
+        "a byte changed after the mount",
+        by=VerityError,
+        hint="It was checked at the mount and not again: verify each block on each read.",
+    ):
+        touched = copy_of(node, "touched")
+        read_block = mount_usr(touched, signed_cmdline)
+        overwrite(touched, "usr.img", 8 * BLOCK, b"#")
+        read_block(8)
+
+    evil = new_root.hex()
+    for what, cmdline in {
+        "a command line without usrhash=": "root=tmpfs quiet",
+        "an empty usrhash=": "usrhash= quiet",
+        "the first 8 digits of a root hash": f"usrhash={evil[:8]}",
+        "a second usrhash= behind the signed one": f"{signed_cmdline} usrhash={evil}",
+        "a word that ends in usrhash=": f"notusrhash={evil}",
+    }.items():
+        with refused(
+            what,
+            by=VerityError,
+            hint="No single, complete usrhash= means no mount: nothing may stand in for the pinned root hash.",
+        ):
+            read_file(mount_usr(rebuilt, cmdline), POLICY)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Reads the root hash from the disk itself" catches="never from the disk"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    root = disk.claimed_root
+    return lambda n: read_verified(disk, n, root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Computes the root hash from the top block of the disk" catches="never from the disk"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    root = hash_block(disk.hash_block(len(disk.level_sizes) - 1, 0), disk.salt)
+    return lambda n: read_verified(disk, n, root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Compares the superblock, which the attacker kept" catches="never from the disk"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    if disk.superblock() != node.superblock():
+        raise VerityError("root hash")
+    return lambda n: read_verified(disk, n, disk.claimed_root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Compares names and sizes" catches="never from the disk"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    def sizes(folder: Path) -> dict[str, int]:
+        return {file.name: file.stat().st_size for file in folder.iterdir()}
+
+    if sizes(disk.folder) != sizes(node.folder):
+        raise VerityError("root hash")
+    return lambda n: read_verified(disk, n, disk.claimed_root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Falls back to the disk when nothing is pinned" catches="nothing may stand in for the pinned root hash"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = dict(word.split("=", 1) for word in cmdline.split() if "=" in word).get("usrhash")
+    root = bytes.fromhex(pinned) if pinned else disk.claimed_root
+    return lambda n: read_verified(disk, n, root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Compares only as many digits as are pinned" catches="nothing may stand in for the pinned root hash"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
+    root = disk.claimed_root
+    if len(pinned) != 1 or not root.hex().startswith(pinned[0]):
+        raise VerityError("root hash")
+    return lambda n: read_verified(disk, n, root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Lets the last of two words win" catches="nothing may stand in for the pinned root hash"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = re.findall(r"(?:^|\s)usrhash=([0-9a-f]{64})(?:\s|$)", cmdline)
+    if not pinned:
+        raise VerityError("root hash")
+    root = bytes.fromhex(pinned[-1])
+    return lambda n: read_verified(disk, n, root)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Verifies the whole disk at the mount, then trusts it" catches="It was checked at the mount and not again"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
+    if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
+        raise VerityError("root hash")
+    for n in range(disk.data_blocks):
+        read_verified(disk, n, bytes.fromhex(pinned[0]))
+    return disk.data
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Degenerate: hard-codes the root hash of this release" catches="No longer works: the next release"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    if cmdline.split().count(f"usrhash={ROOT.hex()}") != 1 or cmdline.count("usrhash=") != 1:
+        raise VerityError("root hash")
+    return lambda n: read_verified(disk, n, ROOT)
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Degenerate: never mounts" catches="No longer works: the policy of an untouched node"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    raise VerityError("root hash")
+
+
+# %% [markdown] tags=["solution"] exercise="pin-the-root"
+# Where the pin lives is a choice; that it lives outside the disk is not. Azure Container Linux has the kernel check a
+# *signature* over the root hash. Then the hash may travel with the disk, and the key is what is pinned.
+
+# %% [markdown]
+# ## The same attack, refused by the real tool
+#
+# Where `veritysetup` is installed, it judges the attacker's disk too: once with the root hash that lies on the disk,
+# once with the pinned one. It reads two ordinary files and needs no privileges.
+
+# %%
+tool = shutil.which("veritysetup", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+if tool is None:
+    print("skipped: veritysetup is not installed (package cryptsetup-bin on Debian)")
+else:
+    for whose, root in {"the disk's own": rebuilt.claimed_root, "the pinned": ROOT}.items():
+        command = [tool, "verify", "usr.img", "usr.verity", root.hex()]
+        verdict = subprocess.run(command, cwd=rebuilt.folder, capture_output=True, text=True, check=False)
+        print(f"with {whose} root hash:", "accepted" if verdict.returncode == 0 else "refused")
+
+# %% [markdown]
+# ## What it does not cover
+#
+# **Verity speaks when a block is read.** A changed block that nobody reads stays silent, for months if need be:
+
+# %%
+silent = copy_of(node, "silent")
+overwrite(silent, "usr.img", 250 * BLOCK, b"#")
+quiet = json.loads(read_file(mount_usr(silent, signed_cmdline), POLICY))
+print("policy read without complaint, limit:", quiet["refund_limit_usd"])
+print("an audit of the whole disk names:", audit(silent, ROOT))
+
+# %% [markdown]
+# - **Memory.** Verity checks bytes on their way from the disk. Copy Fail and Dirty Frag (kernel bugs, made public in
+#   April and May 2026) changed the *cached copy* of read-only files in memory. The disk stayed correct, and nothing
+#   was left for verity to notice. The lesson says what did help.
+# - **Everything outside the image.** On Azure Container Linux (as of 2026-08) the tree covers `/usr`: not `/etc`, not
+#   `/var`, not the containers.
+# - **The anchor.** Without Secure Boot the attacker replaces the command line as well. Bottlerocket's own notes call its
+#   verity incomplete unless Secure Boot is on.
+# - **The superblock.** The root hash does not cover it. Number of blocks and salt are the disk's word; the kernel's
+#   driver does not even read them, a tool in user space passes them on.
+# - **Old releases.** Yesterday's image with yesterday's signed command line still verifies. The lab *Update and roll
+#   back* is about that.
+#
+# ## Take it home
+#
+# `files/check-node.sh` runs on a Linux node. You give it the root hash that your build printed; it looks for that hash in
+# the running kernel, and checks whether corruption was seen, what happens on corruption, Secure Boot and SELinux. Its
+# first lines are the recipe for a node image of your own.
+
+# %% [markdown] tags=["instructor"]
+# **Minutes.** 5 story and first attack; 4 *Hash one block*; 9 *Hash the levels*, after 3 on the drawing; 12 *Verify on
+# read*; 2 second attack; 8 *Pin the root hash*; 2 for the limits. Short of time: give *Hash the levels* away and keep the
+# last two; the decision is in them.
+#
+# **Draw first.** Put 300 blocks on the board and ask which hash blocks block 200 needs. Whoever can say "level 0, block
+# 1, digest 72" can write the verifier.
+#
+# **Where people get stuck.** `index` and `slot` in *Verify on read*: the hash block is `n // 128**(level + 1)`, the digest
+# in it `n // 128**level % 128`. The message about three levels points there. The commonest wrong answer that looks right
+# goes from the bottom up: it refuses what it should and names the wrong block. Ask what the person on call does with
+# 128 bad data blocks, and what with one bad hash block.
+#
+# **Worth five minutes.** Ask why `TwoFacedDisk` is realistic (network storage, a hypervisor, `check_at_most_once`). Then
+# ask what the salt is for, if it is public.
+#
+# **For the fast ones.** The root hash does not say how many data blocks there are. Set the superblock's count to 3 and use
+# the three blocks of hash level 0 as data: `veritysetup 2.6.1` verifies that disk with the honest root hash (we tried it).
+# Why is it no attack? The "data" are digests, nobody can choose them, and no file system begins like that. When would it
+# be one? Where a reader accepts any bytes. What closes it? Pin the block count beside the root hash.

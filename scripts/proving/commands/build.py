@@ -1,0 +1,41 @@
+"""build.py: labs proved, pages staged, site built."""
+
+import argparse
+
+from proving import pages, proof, site
+from proving.display import Progress, complain, say
+from proving.paths import Tree, checkout
+from proving.source import read_all
+
+
+def main(arguments: list[str]) -> int:
+    """Build the site once. Returns the exit code: 1 when a lab falls short or a page is wrong."""
+    parser = argparse.ArgumentParser(prog="build.py", description="Run and prove the labs, build the site into site/.")
+    parser.add_argument("--fresh", action="store_true", help="prove every lab again, whatever the cache holds")
+    options = parser.parse_args(arguments)
+    return build(checkout(), reuse=not options.fresh)
+
+
+def build(tree: Tree, *, reuse: bool) -> int:
+    """Prove, stage and build; print each step. Returns the exit code."""
+    labs, findings = read_all(tree)
+    for finding in findings:
+        complain(str(finding))
+    complete = [lab for lab in labs if not lab.todos]
+    for lab in labs:
+        if lab.todos:
+            say(f"{lab.slug} is not finished ({len(lab.todos)} to-dos) and stays off the site.")
+    with Progress(f"Running and proving {len(complete)} labs") as progress:
+        evidence = proof.prove(tree, [lab.slug for lab in complete], reuse=reuse, progress=progress)
+    for item in evidence:
+        if not item.passed:
+            complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
+    pages.stage(tree, complete, evidence)
+    say("Building the site")
+    try:
+        built = site.build(tree)
+    except site.BuildFailed as error:
+        complain(f"{error}\nThe site was not built. Repair the page named above.")
+        return 1
+    say("Built site/." if built else "Nothing has changed: site/ is as it was built before.")
+    return 1 if findings or not all(e.passed for e in evidence) else 0

@@ -1,0 +1,28 @@
+"""sync.py: notebooks from labs."""
+
+import argparse
+
+from proving import notebook
+from proving.display import complain, say
+from proving.paths import checkout
+from proving.source import read_all
+
+
+def main(arguments: list[str]) -> int:
+    """Write what differs, or with --check name it. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="sync.py", description="Write the notebooks from the labs.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when something differs")
+    options = parser.parse_args(arguments)
+    tree = checkout()
+    labs, findings = read_all(tree)
+    complete = [lab for lab in labs if not lab.todos]
+    if options.check:
+        findings += notebook.stale(tree, complete)
+    elif not findings:
+        for line in notebook.sync(tree, complete):
+            say(line)
+    for finding in findings:
+        complain(str(finding))
+    if not findings:
+        say(f"{len(complete)} notebooks are what their labs give.")
+    return 1 if findings else 0

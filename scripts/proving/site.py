@@ -1,0 +1,54 @@
+"""Build the site from Markdown on disk, and only when something has changed."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from proving.paths import Tree
+
+STAMP = "site.key"
+
+
+class BuildFailed(Exception):
+    """MkDocs refused; the text is what it printed."""
+
+
+def build(tree: Tree) -> bool:
+    """Build site/ with MkDocs, strictly; return whether that was necessary.
+
+    The site is built beside the old one and takes its place at the end, so an interrupted build
+    leaves a whole site. Raises `BuildFailed`.
+    """
+    key = _key(tree)
+    stamp = tree.cache / STAMP
+    if (tree.site / "index.html").exists() and stamp.exists() and stamp.read_text() == key:
+        return False
+    draft = tree.cache / "site.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    run_mkdocs(tree, draft)
+    shutil.rmtree(tree.site, ignore_errors=True)
+    os.replace(draft, tree.site)
+    stamp.write_text(key)
+    return True
+
+
+def run_mkdocs(tree: Tree, target: Path) -> None:
+    """The plain build, as anyone could run it. Raises `BuildFailed`."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", str(tree.root / "mkdocs.yml"), "--site-dir", str(target)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "true", "PYTHONUTF8": "1"}
+    result = subprocess.run(command, cwd=tree.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if result.returncode:
+        raise BuildFailed((result.stderr + result.stdout).strip())
+
+
+def _key(tree: Tree) -> str:
+    """A hash over every file that the build reads."""
+    digest = hashlib.sha256()
+    places = [tree.docs, tree.cache / "includes"]
+    files = [tree.root / "mkdocs.yml", tree.root / "requirements.txt", *(p for place in places for p in sorted(place.rglob("*")) if p.is_file())]
+    for path in files:
+        digest.update(f"\0{tree.relative(path)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""Make the environment, run and prove the labs, build the site, serve it on this machine."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from proving import environment  # noqa: E402 # the path above has to be set first
+
+environment.enter()
+
+from proving.commands import serve  # noqa: E402 # needs the environment
+
+if __name__ == "__main__":
+    sys.exit(serve.main(sys.argv[1:]))

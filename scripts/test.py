@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""Everything CI checks."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from proving import environment  # noqa: E402 # the path above has to be set first
+
+environment.enter("test")
+
+from proving.commands import test  # noqa: E402 # needs the environment
+
+if __name__ == "__main__":
+    sys.exit(test.main(sys.argv[1:]))
