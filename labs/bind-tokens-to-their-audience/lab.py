@@ -266,7 +266,7 @@ secrets = []
 parcel_pigeon(shop, [], ["parcels.read"], issuer="https://id.parcels.example")
 pigeon_identity(shop, secrets, "https://id.parcels.example")
 run(call(shop.internet, PARCELS, "track", {"parcel": "P-77"}, sign_in=given_sign_in(PARCELS, shop.desk)))
-print(*shop.internet.trace, sep="\n")
+print(*(line for line in shop.internet.trace if line.url.startswith("https://id.")), sep="\n")
 print("the secret that arrived is the real one:", secrets == [(shop.desk.client_id, shop.desk.secret)])
 
 run(pay_with(shop, secrets[-1], cents=250_000))
@@ -286,9 +286,7 @@ sign_in_to_orders = given_sign_in(ORDERS, shop.desk, storage=kept)
 print(run(call(shop.internet, ORDERS, "refund_order", {"order": "1001", "cents": 2_000}, sign_in=sign_in_to_orders)))
 print("the agent's token says:", json.dumps(claims_of(kept.tokens.access_token), indent=1))
 
-run(
-    call(shop.internet, PAYMENTS, "refund", {"order": "1003", "cents": 499_900}, token=kept.tokens.access_token)
-)
+run(call(shop.internet, PAYMENTS, "refund", {"order": "1003", "cents": 499_900}, token=kept.tokens.access_token))
 landed("a token made out to orders paid 4,999 euros at payments, past every rule of orders", shop.ledger[-1])
 
 # %% [markdown]
@@ -326,7 +324,7 @@ def resource_settings(resource, scopes):
 def made_out_to(shop, audience, scope, **changes):
     """A token of id.harbor.example for order-desk; a claim changed to None is left out."""
     claims = {"iss": ISSUER, "sub": "order-desk", "client_id": "order-desk", "aud": audience, "scope": scope, **changes}
-    return shop.identity.sign({name: value for name, value in claims.items() if value is not None})
+    return shop.identity.sign(claims)
 
 
 def protect_by_settings(resource, scopes, keys):
@@ -335,7 +333,9 @@ def protect_by_settings(resource, scopes, keys):
 
 with check("check-the-audience"):
     trial = open_shop(protect_by_settings, given_payments_token)
-    with works("order-desk signs in and lists the mail", hint="The mailbox has to accept a token that is made out to it."):
+    with works(
+        "order-desk signs in and lists the mail", hint="The mailbox has to accept a token that is made out to it."
+    ):
         run(call(trial.internet, MAILBOX, "list_mail", sign_in=given_sign_in(MAILBOX, trial.desk)))
     with works("payments takes a token made out to payments", hint="Each server needs its own URL as its resource."):
         token = made_out_to(trial, PAYMENTS, "payments.refund")
@@ -464,7 +464,9 @@ with check("verify-the-token"):
         seen = (access.resource, access.scopes, access.client_id)
         wanted = (MAILBOX, ["mail.read", "mail.send"], "order-desk")
         expect(seen == wanted, f"The verifier reports {seen}; expected {wanted}: pass the token's own claims on.")
-    with works("an audience written as a list", hint="RFC 7519 allows a list; some identity providers always send one."):
+    with works(
+        "an audience written as a list", hint="RFC 7519 allows a list; some identity providers always send one."
+    ):
         present(ORDERS, made_out_to(trial, [ORDERS], "orders.write"))
 
     longer, query = MAILBOX + "-archive", "https://parcels.example/?for=" + MAILBOX
@@ -712,7 +714,9 @@ with check("bound-the-client"):
     with works("it asks for one of two allowed scopes", hint="`allowed` is a bound, not a list of what must be asked."):
         visit(ORDERS, {"orders.read", "orders.write"}, "get_order", order="1001")
     parcel_pigeon(trial, [], ["parcels.read"])
-    with works("it tracks a parcel while Parcel Pigeon behaves", hint="Another company's server may use your issuer too."):
+    with works(
+        "it tracks a parcel while Parcel Pigeon behaves", hint="Another company's server may use your issuer too."
+    ):
         visit(PARCELS, {"parcels.read"}, "track", parcel="P-77")
 
     for issuer in ("https://id.parcels.example", "https://id.harbor.example.parcels.example"):
@@ -904,40 +908,46 @@ def refund_at_orders(shop, token, cents=2_000):
     return run(call(shop.internet, ORDERS, "refund_order", {"order": "1001", "cents": cents}, token=token))
 
 
+async def trade(shop, token):
+    """Trade a token in as `orders` would, and return the claims of what it gets."""
+    async with shop.internet.up(), shop.internet.client() as http:
+        traded = await payments_token(token, shop.clerk, http)
+    return jwt.decode(traded, shop.identity.keys).claims
+
+
 with check("exchange-the-token"):
-    shown = []
-
-    async def noted_token(agent_token, orders, http):
-        shown.append(await payments_token(agent_token, orders, http))
-        return shown[-1]
-
-    trial = open_shop(protect, noted_token)
+    trial = open_shop(protect, payments_token)
     for caller in ("order-desk", "night-desk"):
-        with works(f"{caller} refunds 20 euros through orders", hint="payments takes only tokens made out to payments."):
-            refund_at_orders(trial, made_out_to(trial, ORDERS, "orders.write", sub=caller, client_id=caller))
-        row = (trial.ledger[-1].asked_by, trial.ledger[-1].through)
+        shown = made_out_to(trial, ORDERS, "orders.write", sub=caller, client_id=caller)
+        with works(
+            f"orders trades in the token of {caller}", hint="Ask for a token for payments, with these five fields."
+        ):
+            got = run(trade(trial, shown))
         expect(
-            row == (caller, "orders"),
-            f"The ledger says asked by {row[0]}, through {row[1]}; expected {caller}, through orders. Trade in the token "
-            "of this very call, so that payments sees for whom orders acts.",
+            got["aud"] == PAYMENTS,
+            f"payments would see a token made out to {got['aud']}; expected {PAYMENTS}: exchange it, do not forward it.",
         )
-    scope = jwt.decode(shown[-1], trial.identity.keys).claims["scope"]
-    expect(scope == "payments.refund", f"The token for payments may do {scope!r}; a refund needs 'payments.refund'.")
+        names = (got["sub"], got.get("act", {}).get("sub"))
+        expect(
+            names == (caller, "orders"),
+            f"The token says {names[0]} asks and {names[1]} acts; expected {caller} and orders: trade in the token of "
+            "this very call, so that the ledger can tell who asked.",
+        )
+        expect(
+            got["scope"] == "payments.refund",
+            f"The token allows {got['scope']!r}; a refund needs 'payments.refund': name the scope.",
+        )
+    with works("order-desk refunds 20 euros through orders", hint="payments takes tokens made out to payments."):
+        refund_at_orders(trial, made_out_to(trial, ORDERS, "orders.write"))
 
-    async def trade(token):
-        """Trade a token in as `orders` would, outside of a call."""
-        clerk = trial.identity.register("orders-2", ["payments.refund"], exchange_of_orders)
-        async with trial.internet.up(), trial.internet.client() as http:
-            return await payments_token(token, clerk, http)
-
-    exchange_of_orders = trial.identity.exchange_of("orders")
-    with refused(
-        "a token made out to Parcel Pigeon is traded in",
-        by=ExchangeRefused,
-        hint="The authorization server answered 400 and payments_token returned a token all the same: "
-        "raise ExchangeRefused, there is nothing to fall back to.",
-    ):
-        run(trade(made_out_to(trial, PARCELS, "orders.write")))
+    for name, audience in {"Parcel Pigeon": PARCELS, "payments already": PAYMENTS}.items():
+        with refused(
+            f"a token made out to {name} is traded in",
+            by=ExchangeRefused,
+            hint="The authorization server answered 400, and payments_token returned a token all the same: "
+            "raise ExchangeRefused, there is nothing to fall back to.",
+        ):
+            run(trade(trial, made_out_to(trial, audience, "orders.write")))
     with refused(
         "the agent takes its token for orders to payments itself",
         by=Denied,
@@ -945,5 +955,188 @@ with check("exchange-the-token"):
     ):
         token = made_out_to(trial, ORDERS, "orders.write payments.refund")
         run(call(trial.internet, PAYMENTS, "refund", {"order": "1003", "cents": 499_900}, token=token))
-    with refused("a refund above the limit, through orders", by=ToolFailed, hint="orders keeps its rules."):
+    with refused("a refund above the limit, through orders", by=ToolFailed, hint="orders keeps its own rules."):
         refund_at_orders(trial, made_out_to(trial, ORDERS, "orders.write"), cents=7_000)
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Forward, with a good conscience" catches="exchange it, do not forward it"
+async def payments_token(agent_token, orders, http):
+    # The audience was checked when the agent called us, so the token is known to be good.
+    return agent_token
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Exchange, and keep the old audience" catches="invalid_target"
+async def payments_token(agent_token, orders, http):
+    answer = await http.post(
+        f"{ISSUER}/token",
+        auth=(orders.client_id, orders.secret),
+        data={
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": agent_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": ORDERS,
+            "scope": "payments.refund",
+        },
+    )
+    if answer.status_code != 200:
+        raise ExchangeRefused(answer.json()["error"])
+    return answer.json()["access_token"]
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="A token of its own" catches="The token says orders asks and None acts"
+async def payments_token(agent_token, orders, http):
+    answer = await http.post(
+        f"{ISSUER}/token",
+        auth=(orders.client_id, orders.secret),
+        data={"grant_type": "client_credentials", "resource": PAYMENTS, "scope": "payments.refund"},
+    )
+    if answer.status_code != 200:
+        raise ExchangeRefused(answer.json()["error"])
+    return answer.json()["access_token"]
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Exchange once, keep for all" catches="The token says order-desk asks and orders acts; expected night-desk"
+exchanged = {}
+
+
+async def payments_token(agent_token, orders, http):
+    if orders.client_id not in exchanged:
+        answer = await http.post(
+            f"{ISSUER}/token",
+            auth=(orders.client_id, orders.secret),
+            data={
+                "grant_type": TOKEN_EXCHANGE,
+                "subject_token": agent_token,
+                "subject_token_type": ACCESS_TOKEN,
+                "resource": PAYMENTS,
+                "scope": "payments.refund",
+            },
+        )
+        if answer.status_code != 200:
+            raise ExchangeRefused(answer.json()["error"])
+        exchanged[orders.client_id] = answer.json()["access_token"]
+    return exchanged[orders.client_id]
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Forward when the exchange fails" catches="a token made out to Parcel Pigeon is traded in"
+async def payments_token(agent_token, orders, http):
+    answer = await http.post(
+        f"{ISSUER}/token",
+        auth=(orders.client_id, orders.secret),
+        data={
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": agent_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": PAYMENTS,
+            "scope": "payments.refund",
+        },
+    )
+    # Refunds must not stop because the identity provider has a bad day.
+    return answer.json().get("access_token", agent_token)
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Take every scope there is" catches="name the scope"
+async def payments_token(agent_token, orders, http):
+    answer = await http.post(
+        f"{ISSUER}/token",
+        auth=(orders.client_id, orders.secret),
+        data={
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": agent_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": PAYMENTS,
+        },
+    )
+    if answer.status_code != 200:
+        raise ExchangeRefused(answer.json()["error"])
+    return answer.json()["access_token"]
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="Pay no refunds" catches="No longer works: orders trades in the token"
+async def payments_token(agent_token, orders, http):
+    raise ExchangeRefused("refunds are closed")
+
+
+# %% [markdown] tags=["solution"] exercise="exchange-the-token"
+# The authorization server decides three things here: the token that is traded in must be made out to the one who trades,
+# `orders` may trade it for `payments` and nothing else, and what comes out is no wider than a refund. The scope
+# `payments.refund` is no longer among the agent's scopes at `orders`; it needs `orders.write` there and nothing more.
+
+# %% [markdown]
+# ## All of it at once
+#
+# The file you take home, `files/check_mcp_auth.py`, sends seven requests to an MCP server and reads the answers.
+# Here it looks at Harbor's mailbox as it was, and as you have made it.
+
+
+# %%
+findings = runpy.run_path(str(lab.files / "check_mcp_auth.py"))["findings"]
+
+
+async def inspect_mailbox(shop):
+    """Run the take-home check against the shop's mailbox."""
+    own, other = made_out_to(shop, MAILBOX, "mail.read"), made_out_to(shop, PARCELS, "mail.read")
+    expired = made_out_to(shop, MAILBOX, "mail.read", exp=int(time.time()) - 60)
+    async with shop.internet.up(), shop.internet.client() as http:
+        return await findings(http, MAILBOX, ISSUER, own, other, expired)
+
+
+safe_shop = open_shop(protect, payments_token)
+print("as it was:   ", run(inspect_mailbox(shop)))
+print("as it is now:", run(inspect_mailbox(safe_shop)))
+
+# %% [markdown]
+# Last, the three attacks against the shop you have built. Parcel Pigeon gets the best token that it can: one for its own
+# scope. It has that token, and it can do nothing with it.
+
+# %% tags=["attack"]
+sink, secrets = [], []
+desk, net = safe_shop.desk, safe_shop.internet
+
+parcel_pigeon(safe_shop, sink, ["parcels.read"])
+at_parcels = sign_in(PARCELS, desk, frozenset({"parcels.read"}))
+print("order-desk is told:", run(call(net, PARCELS, "track", {"parcel": "P-77"}, sign_in=at_parcels)))
+print(*(line for line in net.trace if line.url == MAILBOX), sep="\n")
+
+with refused("Parcel Pigeon replays a token with Harbor's scopes", by=Denied, hint="See exercises 1 and 2."):
+    run(call(net, MAILBOX, "list_mail", token=made_out_to(safe_shop, PARCELS, "parcels.read mail.read")))
+
+parcel_pigeon(safe_shop, sink, ["parcels.read"], issuer="https://id.parcels.example")
+pigeon_identity(safe_shop, secrets, "https://id.parcels.example")
+with refused("Parcel Pigeon names its own authorization server", by=OAuthFlowError, hint="See exercise 3."):
+    at_parcels = sign_in(PARCELS, desk, frozenset({"parcels.read"}))
+    run(call(net, PARCELS, "track", {"parcel": "P-77"}, sign_in=at_parcels))
+
+refund_at_orders(safe_shop, made_out_to(safe_shop, ORDERS, "orders.write"))
+with refused("a hijacked agent goes around orders", by=Denied, hint="See exercises 1, 2 and 4."):
+    token = made_out_to(safe_shop, ORDERS, "orders.write payments.refund")
+    run(call(net, PAYMENTS, "refund", {"order": "1003", "cents": 499_900}, token=token))
+
+print("mail stolen:", sink, " secrets stolen:", secrets)
+print("ledger:", *safe_shop.ledger)
+
+# %% [markdown]
+# ## What this does not cover
+#
+# - **A token stolen and used where it belongs.** Whoever holds a bearer token may use it at its audience until it expires.
+#   Short lives help; binding the token to a key of the client (DPoP, RFC 9449, or mutual TLS, RFC 8705) is the remedy.
+# - **Scopes that are too broad.** The mailbox cannot know that the agent needed one mail and not all.
+# - **What the agent does with its rights.** A hijacked agent may still refund 50 euros wherever `orders` allows it.
+# - **stdio and in-memory servers.** The SDK's authorization is part of HTTP. A server on stdio, or one handed to
+#   `Client(server)` in a test, checks no token at all.
+# - **People.** With a browser come the authorization code, PKCE and the `iss` of the response (RFC 9207); with a company
+#   directory comes enterprise-managed authorization. The lesson says where each one fits.
+# - **Revocation.** A signed token counts until it expires, whatever happens at the authorization server.
+
+# %% [markdown] tags=["instructor"]
+# 45 minutes: 6 for the roles and the one honest call (let people find, in the printed list, the request in which the secret
+# travels), 5 for the three attacks, 34 for the exercises as marked. With 30 minutes, do exercises 1 and 2 and show 3 and 4.
+#
+# - Ask before attack 1: "The agent asks for `parcels.read`. What will its token say?" Nearly everyone answers
+#   wrongly, and the printed claims settle it. Issue 2317 of the SDK was open when we last read it (2026-11).
+# - In exercise 2, the mistake worth discussing is the first: the verifier reports the audience that the settings want to
+#   see, so the settings' check passes for every token. The advisory's fix has two halves, and each looks finished alone.
+# - A token with two audiences, both honest, is accepted by the solution. Ask what that means: each of the
+#   two servers can use it at the other. The remedy is at the authorization server: one token, one audience.
+# - Exercise 4: "Why not let `orders` use a token of its own?" It works, and the ledger forgets for whom.
+# - Defaults hold for mcp 2.3.0 and 1.30.0 (2026-11). The cell that prints them will show it when they change.

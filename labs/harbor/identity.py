@@ -86,10 +86,10 @@ class IdentityProvider:
         return credentials
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return a token with these claims; `exp` is five minutes ahead unless it is given."""
-        return jwt.encode(
-            {"alg": ALGORITHM, "kid": self._key.kid}, {"exp": int(time.time()) + LIFETIME, **claims}, self._key
-        )
+        """Return a token with these claims. `exp` is five minutes ahead unless given; None leaves a claim out."""
+        full = {"exp": int(time.time()) + LIFETIME, **claims}
+        header = {"alg": ALGORITHM, "kid": self._key.kid}
+        return jwt.encode(header, {name: value for name, value in full.items() if value is not None}, self._key)
 
     def app(self) -> Starlette:
         """The server as an ASGI app."""

@@ -35,6 +35,7 @@ class Shop:
     internet: Internet
     identity: IdentityProvider
     desk: Credentials  # of the agent order-desk
+    clerk: Credentials  # of the server orders, when it acts as a client of payments
     letters: tuple[Letter, ...]
     ledger: list[Refund] = field(default_factory=list)
 
@@ -46,7 +47,9 @@ LETTERS = (
 ORDER_BOOK = (("1001", "ada@customers.example", 7_900), ("1003", "mallory@customers.example", 2_500))
 
 
-def open_shop(protect: Protect, payments_token: PaymentsToken, orders_scopes: Sequence[str] = ("orders.write",)) -> Shop:
+def open_shop(
+    protect: Protect, payments_token: PaymentsToken, orders_scopes: Sequence[str] = ("orders.write",)
+) -> Shop:
     """Build a shop of its own: fresh keys, fresh secrets, an empty ledger.
 
     `orders_scopes` are what `orders` wants of its callers: more than its own when it forwards their token.
@@ -55,13 +58,13 @@ def open_shop(protect: Protect, payments_token: PaymentsToken, orders_scopes: Se
     desk = identity.register("order-desk", ["mail.read", "orders.write", "parcels.read", "payments.refund"])
     exchange = Exchange(ORDERS, PAYMENTS, frozenset({"payments.read", "payments.refund"}))
     clerk = identity.register("orders", ["payments.refund"], exchange)
-    shop = Shop(Internet(), identity, desk, LETTERS)
+    shop = Shop(Internet(), identity, desk, clerk, LETTERS)
     book = servers.order_book(ORDER_BOOK)
 
     async def pay(order: str, cents: int) -> None:
         caller = get_access_token()
         async with shop.internet.client() as http:
-            token = await payments_token(caller.token if caller else "", clerk, http)
+            token = await payments_token(caller.token if caller else "", shop.clerk, http)
         await call(shop.internet, PAYMENTS, "refund", {"order": order, "cents": cents}, token=token)
 
     def add(url: str, scopes: Sequence[str], build: Callable[[Protection], MCPServer[Any]]) -> None:

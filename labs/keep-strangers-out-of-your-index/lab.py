@@ -7,7 +7,7 @@
 # level: working
 # needs: any
 # browser: false
-# threats: [dependency-confusion, hijacked-release, slopsquatting]
+# threats: ["ASI04:2026", "LLM04:2026"]
 # controls: [index-pinning, hash-locked-installs, dependency-cooldown, dependency-name-review]
 # versions: [pip, uv]
 # protocols: ["PEP 503", "PEP 658", "PEP 691", "PEP 700"]
@@ -89,9 +89,8 @@ def tool(urls: dict[str, str], *command: object, cwd: Path = lab.dir) -> None:
     """Run pip or uv with the two addresses turned into loopback ones."""
     words = [str(word).replace(HARBOR, urls["harbor"]).replace(PUBLIC, urls["public"]) for word in command]
     environment = isolated(lab.dir) | {"LAB_CANARIES": str(CANARIES)}
-    done = subprocess.run(
-        words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
+    silent = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60}
+    done = subprocess.run(words, cwd=cwd, env=environment, check=False, **silent)
     if done.returncode == 0:
         return
     said = [
@@ -159,8 +158,8 @@ HONEST = [
 # %% [markdown]
 # ## The attack: a higher number on a second index
 #
-# The command below is on many wikis: the company's index, and the public one "in addition". pip has no order among
-# indexes. It puts all candidates on one pile and takes the highest version.
+# The command below asks the company's index, and the public one "in addition". pip has no order among indexes: it puts all
+# candidates on one pile and takes the highest version.
 
 # %% tags=["attack"]
 with serve({"harbor": OWN, "public": HONEST + STRANGERS}) as urls:
@@ -566,18 +565,13 @@ YOUNG = [
     Upload(wheel("label-press", "0.9.1", code=from_stranger("import")), 3 * DAY),
 ]
 
-RIGHT = {
-    "parcel-rates": ("2.0.0", "2.0.0 is nine days old and 2.0.1 one hour: seven days of upload time decide."),
-    "label-press": (
-        "0.9.0",
-        "0.9.1 is three days old and no person approved it; a request does not shorten the wait, and a rule about one "
-        "known version number sees no other.",
-    ),
-    "tidewire": (
-        "3.1.1",
-        "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago; 3.1.2 came after it, and nobody has seen "
-        "it. An exception is for one release: it admits what was uploaded up to then and nothing later.",
-    ),
+RIGHT = {"parcel-rates": "2.0.0", "label-press": "0.9.0", "tidewire": "3.1.1"}
+BECAUSE = {
+    "parcel-rates": "2.0.0 is nine days old and 2.0.1 one hour: seven days of upload time decide.",
+    "label-press": "0.9.1 is three days old and no person approved it; a request does not shorten the wait, and a rule "
+    "about one known version number sees no other.",
+    "tidewire": "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago; 3.1.2 came after it, and nobody has "
+    "seen it. An exception is for one release: it admits what was uploaded up to then and nothing later.",
 }
 
 with check("cooldown"):
@@ -588,11 +582,9 @@ with check("cooldown"):
         got = locked(
             cooldown([FIX, ASKED]) + "\n" + COOLED_INDEXES, ["harbor-orders", "parcel-rates", "label-press"], YOUNG
         )
-        for name, (version, why) in RIGHT.items():
-            expect(
-                got[name].startswith(f"{version} "),
-                f"{name} was locked at {got[name].split()[0]}, expected {version}. {why}",
-            )
+        for name, version in RIGHT.items():
+            found = got[name].split()[0]
+            expect(found == version, f"{name} was locked at {found}, expected {version}. {BECAUSE[name]}")
     with refused(
         "a release of the last hour, asked for by its number",
         by=Refused,
@@ -828,7 +820,7 @@ print("stranger's markers:", sorted(marker.name for marker in CANARIES.iterdir()
 #
 # **Before:** ask who has `--extra-index-url` in a Dockerfile or a wiki, and let people search before they answer.
 #
-# **Exercise 1:** the interesting wrong answer is `explicit = true`, which many style guides recommend. Let someone defend
+# **Exercise 1:** the interesting wrong answer is `explicit = true`, which uv's own examples show. Let someone defend
 # it, then ask where `harbor-money` came from. The point is not uv's syntax: *a rule about direct dependencies is no rule
 # about the tree*.
 #

@@ -195,7 +195,8 @@ with check("hash-a-block"):
     )
     expect(
         found not in (sha256(only_block + salt).digest(), sha256(only_block).digest()),
-        "The digest is that of the block with the salt behind it or left out; in hash type 1 the salt comes before the block.",
+        "The digest is that of the block with the salt behind it or left out; "
+        "in hash type 1 the salt comes before the block.",
     )
     with works(
         "images of one block, with salt and without", hint="Compare with the format: SHA-256 over salt, then block."
@@ -293,14 +294,14 @@ with check("hash-levels"):
         )
         expect(
             root.hex() == vector["root_hash"],
-            f"The root hash over {count} blocks begins {root.hex()[:8]}, veritysetup's {vector['root_hash'][:8]}: it is the "
-            "digest of the top block, whose digests stand in order, with zero bytes (not digests) behind the last.",
+            f"The root hash over {count} blocks begins {root.hex()[:8]}, veritysetup's {vector['root_hash'][:8]}: "
+            "it is the digest of the top block; digests stand in order, with zero bytes (not digests) behind the last.",
         )
         area = sha256(hash_area(levels, count, salt, vector["uuid"])).hexdigest()
         expect(
             area == vector["hash_area_sha256"],
-            f"The root hash over {count} blocks is right, yet the levels are not the ones veritysetup wrote: compute the "
-            "root hash from the levels you return.",
+            f"The root hash over {count} blocks is right, yet the levels are not the ones veritysetup wrote: "
+            "compute the root hash from the levels you return.",
         )
     with works("300 blocks of the node's image", hint="The tree has to come out for any number of blocks."):
         levels, root = hash_levels(blocks, b"harbor goods")
@@ -378,8 +379,8 @@ def hash_levels(blocks: list[bytes], salt: bytes) -> tuple[list[list[bytes]], by
 
 
 # %% [markdown] tags=["solution"] exercise="hash-levels"
-# The loop condition does two jobs: it stops at the top, and it does nothing for a single block. 16,385 blocks are 64 MiB
-# and the first size that needs a third level.
+# The loop condition does two jobs: it stops at the top, and it does nothing for a single block. 16,385 blocks, a little
+# more than 64 MiB, are the first size that needs a third level.
 
 # %% [markdown]
 # ## Verify on read
@@ -548,8 +549,9 @@ with check("verify-on-read"):
     found = audit(emptied, ROOT)
     expect(
         found == {"hash level 0, block 1": 128},
-        f"One hash block was emptied. The audit named {len(found)} blocks, first {next(iter(found), 'none')!r}; expected only "
-        "'hash level 0, block 1', 128 times: go from the top down, and do not judge what lies below a bad hash block.",
+        f"One hash block was emptied. The audit named {len(found)} blocks, first {next(iter(found), 'none')!r}; "
+        "expected only 'hash level 0, block 1', 128 times: go from the top down, and do not judge what lies below "
+        "a bad hash block.",
     )
     found = audit(top_forged, ROOT)
     expect(found == {"hash level 1, block 0": 300}, f"The audit named {found}; expected only 'hash level 1, block 0'.")
@@ -730,7 +732,8 @@ with check("pin-the-root"):
     with refused(
         "the rebuilt tree, signed command line unchanged",
         by=VerityError,
-        hint="Policy, tree and superblock are the attacker's: the root hash must come from the command line, never from the disk.",
+        hint="Policy, tree and superblock are the attacker's: the root hash must come from the command line, "
+        "never from the disk.",
     ):
         read_file(mount_usr(rebuilt, signed_cmdline), POLICY)
 
@@ -874,8 +877,8 @@ print("an audit of the whole disk names:", audit(silent, ROOT))
 #   was left for verity to notice. The lesson says what did help.
 # - **Everything outside the image.** On Azure Container Linux (as of 2026-08) the tree covers `/usr`: not `/etc`, not
 #   `/var`, not the containers.
-# - **The anchor.** Without Secure Boot the attacker replaces the command line as well. Bottlerocket's own notes call its
-#   verity incomplete unless Secure Boot is on.
+# - **The anchor.** Without Secure Boot the attacker replaces the command line as well. Bottlerocket's own notes call
+#   its verity incomplete unless Secure Boot is on.
 # - **The superblock.** The root hash does not cover it. Number of blocks and salt are the disk's word; the kernel's
 #   driver does not even read them, a tool in user space passes them on.
 # - **Old releases.** Yesterday's image with yesterday's signed command line still verifies. The lab *Update and roll
@@ -883,27 +886,28 @@ print("an audit of the whole disk names:", audit(silent, ROOT))
 #
 # ## Take it home
 #
-# `files/check-node.sh` runs on a Linux node. You give it the root hash that your build printed; it looks for that hash in
-# the running kernel, and checks whether corruption was seen, what happens on corruption, Secure Boot and SELinux. Its
-# first lines are the recipe for a node image of your own.
+# `files/check-node.sh` runs on a Linux node. You give it the root hash that your build printed. It looks for that hash
+# in the running kernel, and says whether a bad block was seen, what happens when one is, and whether Secure Boot and
+# SELinux are on. Its first lines are the recipe for a node image of your own.
 
 # %% [markdown] tags=["instructor"]
-# **Minutes.** 5 story and first attack; 4 *Hash one block*; 9 *Hash the levels*, after 3 on the drawing; 12 *Verify on
-# read*; 2 second attack; 8 *Pin the root hash*; 2 for the limits. Short of time: give *Hash the levels* away and keep the
-# last two; the decision is in them.
+# **Minutes.** 5 story and first attack; 4 *Hash one block*; 3 the drawing and 9 *Hash the levels*; 12 *Verify on read*;
+# 2 second attack; 8 *Pin the root hash*; 2 the limits. Short of time: give *Hash the levels* away and keep the last
+# two; the decision is in them.
 #
 # **Draw first.** Put 300 blocks on the board and ask which hash blocks block 200 needs. Whoever can say "level 0, block
 # 1, digest 72" can write the verifier.
 #
-# **Where people get stuck.** `index` and `slot` in *Verify on read*: the hash block is `n // 128**(level + 1)`, the digest
-# in it `n // 128**level % 128`. The message about three levels points there. The commonest wrong answer that looks right
-# goes from the bottom up: it refuses what it should and names the wrong block. Ask what the person on call does with
-# 128 bad data blocks, and what with one bad hash block.
+# **Where people get stuck.** `index` and `slot` in *Verify on read*: the hash block is `n // 128**(level + 1)`, the
+# digest in it `n // 128**level % 128`. The commonest wrong answer that looks right goes from the bottom up: it refuses
+# what it should and names the wrong blocks. Ask what the person on call does with 128 bad data blocks, and what with
+# one bad hash block.
 #
-# **Worth five minutes.** Ask why `TwoFacedDisk` is realistic (network storage, a hypervisor, `check_at_most_once`). Then
-# ask what the salt is for, if it is public.
+# **Worth five minutes.** Ask where a disk that lies on the second read exists (network storage, a hypervisor) and what
+# the option `check_at_most_once` then costs. Ask what the salt is for, when it is public.
 #
-# **For the fast ones.** The root hash does not say how many data blocks there are. Set the superblock's count to 3 and use
-# the three blocks of hash level 0 as data: `veritysetup 2.6.1` verifies that disk with the honest root hash (we tried it).
-# Why is it no attack? The "data" are digests, nobody can choose them, and no file system begins like that. When would it
-# be one? Where a reader accepts any bytes. What closes it? Pin the block count beside the root hash.
+# **For the fast ones.** The root hash does not say how many data blocks there are. Set the superblock's count to 3 and
+# use the three blocks of hash level 0 as data: `veritysetup verify` (2.6.1, tried on 2026-11-23) accepts that disk with
+# the honest root hash. Why is it hardly an attack? The "data" are digests, which nobody can choose, and no file system
+# begins like that. Where would it be one? Where a reader takes any bytes. What closes it? Pin the block count beside
+# the root hash.

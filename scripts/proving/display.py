@@ -61,7 +61,7 @@ def table(title: str, heads: list[str], rows: list[list[str]]) -> None:
     """A table that stays readable in a narrow terminal and in a log."""
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for head in heads:
-        made.add_column(head, justify="right" if head in ("seconds", "proof", "MB") else "left", overflow="fold")
+        made.add_column(head, justify="right" if head in ("seconds", "proof", "MB") else "left", no_wrap=head == "lab")
     for row in rows:
         made.add_row(*row)
-    console.print(made)
+    console.print(made, width=None if console.is_terminal else 140, soft_wrap=False)

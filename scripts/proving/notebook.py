@@ -21,7 +21,9 @@ def learners(lab: Lab) -> str:
     for cell in lab.shown:
         if cell.tag == "exercise" and cell.exercise:
             exercise = lab.exercise(cell.exercise)
-            cells.append(_markdown(f"turn-{exercise.id}", f"**Your turn: {exercise.title}** ({exercise.minutes} minutes)"))
+            cells.append(
+                _markdown(f"turn-{exercise.id}", f"**Your turn: {exercise.title}** ({exercise.minutes} minutes)")
+            )
             cells.append(_code(cell, exercise.starter))
         else:
             cells.append(_markdown(cell.id, cell.text) if cell.kind == "markdown" else _code(cell, cell.text))
@@ -80,7 +82,13 @@ def cells_of(path: Path) -> list[Json]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         cells = [c for c in data["cells"] if c["cell_type"] == "code"]
-        return [{"id": str(c.get("id", "")), "source": c["source"] if isinstance(c["source"], str) else "".join(c["source"])} for c in cells]
+        return [
+            {
+                "id": str(c.get("id", "")),
+                "source": c["source"] if isinstance(c["source"], str) else "".join(c["source"]),
+            }
+            for c in cells
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path.name} is no notebook ({type(error).__name__}: {error})") from None
 

@@ -184,7 +184,9 @@ def _stamp(lab: Lab, evidence: Evidence) -> str:
         mark = "passed" if result["passed"] else "**failed**"
         rows.append(f"| {GATE_NAMES[gate]} | {mark} | {_inline(result['detail'].splitlines()[0])} |")
     bounds = verdict["bounds"]
-    rows.append(f"| Kept inside its bounds | {'passed' if bounds['passed'] else '**failed**'} | {_inline(bounds['detail'].splitlines()[0])} |")
+    rows.append(
+        f"| Kept inside its bounds | {'passed' if bounds['passed'] else '**failed**'} | {_inline(bounds['detail'].splitlines()[0])} |"
+    )
     lines = ["## The proof {#proof}", "| Gate | Result | Seen in this run |\n|---|---|---|\n" + "\n".join(rows)]
     findings = [line for g in (*verdict["gates"].values(), bounds) for line in g["detail"].splitlines()[1:]]
     if findings:
@@ -199,7 +201,9 @@ def _stamp(lab: Lab, evidence: Evidence) -> str:
             f"{stamp['seconds']:.1f} s, {verdict['peak_mb']:.0f} MB",
         ]
         how = sorted(set(verdict["snapshots"].values()))
-        lines.append(f'<p class="pg-stamp">{" · ".join(html.escape(f) for f in facts)}. Variants proved by {html.escape("; ".join(how))}.</p>')
+        lines.append(
+            f'<p class="pg-stamp">{" · ".join(html.escape(f) for f in facts)}. Variants proved by {html.escape("; ".join(how))}.</p>'
+        )
         lines.append(f"Run it again: `python3 scripts/validate.py {lab.slug}`")
     return "\n\n".join(lines)
 
@@ -244,8 +248,16 @@ def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
             f'<p class="pg-card-facts"><span>{header.track}</span><span>{header.minutes} min</span><span>{header.level}</span>'
             f'<span class="{"pg-pass" if passed else "pg-fail"}">{"proved" if passed else "not proved"}</span></p></li>'
         )
-    front = _front("Labs", "Every lab of the course, each executed and proved on the machine that built this site.", kind="catalogue")
-    lines = [front, "# Labs", "Each lab attacks a system, has you write the fix, and proves that the attack fails while honest work goes on."]
+    front = _front(
+        "Labs",
+        "Every lab of the course, each executed and proved on the machine that built this site.",
+        kind="catalogue",
+    )
+    lines = [
+        front,
+        "# Labs",
+        "Each lab attacks a system, has you write the fix, and proves that the attack fails while honest work goes on.",
+    ]
     lines.append('<form class="pg-filters" id="lab-filters" hidden></form>')
     lines.append(f'<ul class="pg-cards" id="labs">\n{chr(10).join(cards)}\n</ul>')
     lines.append('<p id="labs-none" hidden>No lab fits. Take a filter away.</p>')
@@ -254,7 +266,11 @@ def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
 
 def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str:
     """What was proved, where and when; what was measured."""
-    front = _front("Status", "What was proved on the machine that built this site, gate by gate, and what was measured.", kind="status")
+    front = _front(
+        "Status",
+        "What was proved on the machine that built this site, gate by gate, and what was measured.",
+        kind="status",
+    )
     lines = [front, "# Status", "Everything here was written by the run that built this site."]
     heads = "| Lab | " + " | ".join(GATE_NAMES[g] for g in GATES) + " | Bounds | Seconds | MB |"
     rows = []
@@ -262,20 +278,29 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
         verdict = evidence[lab.slug].verdict
         marks = ["✓" if verdict["gates"][g]["passed"] else "✗" for g in GATES]
         bounds = "✓" if verdict["bounds"]["passed"] else "✗"
-        rows.append(f"| [{lab.header.title}](labs/{lab.slug}.md) | {' | '.join(marks)} | {bounds} | {verdict['seconds']:.1f} | {verdict['peak_mb']:.0f} |")
+        rows.append(
+            f"| [{lab.header.title}](labs/{lab.slug}.md) | {' | '.join(marks)} | {bounds} | {verdict['seconds']:.1f} | {verdict['peak_mb']:.0f} |"
+        )
     lines.append("## Labs {#labs}\n\n" + "\n".join([heads, "|---" * 8 + "|", *rows]))
     stamps = [e.stamp for e in evidence.values() if e.stamp]
     if stamps:
         last = max(stamps, key=lambda s: s["date"])
         lines.append(f"Last run: {_day(last['date'])}, Python {last['python']}, {last['system']} {last['machine']}.")
-        lines.append(f"Network in these runs: {_inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}.")
+        lines.append(
+            f"Network in these runs: {_inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
+        )
     lines.append("## Speed {#speed}")
     if figures:
         lines.append(
             f"Medians of {figures['rounds']}, each pair in one run on one machine ({figures['cores']} cores, Python {figures['python']}, {figures['date']})."
         )
-        rows = [f"| {r['what']} | {r['ours']:.1f} s | {r['plain']:.1f} s | {r['ratio']:.2f} | {r['bar']} |" for r in figures["rows"]]
-        lines.append("\n".join(["| What, against what | Ours | Plain way | Ratio | Bar |", "|---|---|---|---|---|", *rows]))
+        rows = [
+            f"| {r['what']} | {r['ours']:.1f} s | {r['plain']:.1f} s | {r['ratio']:.2f} | {r['bar']} |"
+            for r in figures["rows"]
+        ]
+        lines.append(
+            "\n".join(["| What, against what | Ours | Plain way | Ratio | Bar |", "|---|---|---|---|---|", *rows])
+        )
         lines.append("Measure it yourself: `python3 scripts/bench.py`.")
     else:
         lines.append("Not measured yet: `python3 scripts/bench.py` does.")

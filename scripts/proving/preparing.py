@@ -38,8 +38,8 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CACHE = ROOT / ".cache"
 
-# Measured on Linux with the locks of 2026-11: wheels as downloaded, and .venv as unpacked.
-SIZES = {"requirements.txt": (0, 0), "requirements-test.txt": (0, 0)}
+# MB, measured on Linux with the locks of 2026-11: wheels as downloaded, and .venv as pip leaves it.
+SIZES = {"requirements.txt": (100, 390), "requirements-test.txt": (60, 210)}  # the second beyond the first
 
 AGAIN = "run the same command again"
 
@@ -75,6 +75,7 @@ CAUSES = (
     ),
     ("certificate", r"certificate verify failed|CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer"),
     ("network", NETWORK),
+    ("absent", r"\(from versions: none\)|no matching distribution|not found in the package registry"),
     ("permission", r"permission denied|operation not permitted|access is denied|read-only file system"),
 )
 
@@ -243,7 +244,7 @@ class Preparation:
         total = sum(_count(name) for name in self.locks)
         fetched, unpacked = (sum(SIZES.get(name, (0, 0))[part] for name in self.locks) for part in (0, 1))
         self.steps.say(
-            f"Preparing the environment, once: about {total} packages, {fetched} MB to fetch, {unpacked} MB on disk."
+            f"Preparing the environment, once: about {total} packages, up to {fetched} MB to fetch, {unpacked} MB on disk."
         )
         self.steps.say(f"It is made in {VENV}; outside this folder only the installer's download cache grows,")
         self.steps.say("and nothing is sent anywhere. It can be stopped and started again at any time.")
@@ -286,7 +287,7 @@ class Preparation:
             only_uv = Path(folder) / "uv.txt"
             only_uv.write_text(entry, "utf-8")
             outcome = self._call([*PIP_INSTALL, str(only_uv)])
-        if outcome.cause:
+        if outcome.cause not in ("", "absent"):
             self._refuse(outcome, "requirements.txt")
         return _working_uv(str(BIN / "uv"))
 
@@ -296,7 +297,7 @@ class Preparation:
         outcome = Outcome(1, "")
         if self.uv:
             outcome = self._install_with_uv(self.uv, str(ROOT / name))
-        if outcome.code and not outcome.cause and self._has_pip():
+        if outcome.code and outcome.cause in ("", "absent") and self._has_pip():
             if self.uv:
                 self.steps.say("uv could not; pip tries.")
             outcome = self._call([*PIP_INSTALL, str(ROOT / name)])
@@ -363,9 +364,9 @@ class Preparation:
                 "The certificate of the package index or proxy is not trusted here: name your organization's certificate "
                 f"file in SSL_CERT_FILE and PIP_CERT and {AGAIN}{log}."
             )
-        if outcome.cause == "network":
+        if outcome.cause in ("network", "absent"):
             environment.fail(
-                "The package index could not be reached: check the network, the proxy (HTTPS_PROXY) and the index "
+                "The package index could not be reached, or lacks a package: check the network, the proxy (HTTPS_PROXY) and the index "
                 f"setting (PIP_INDEX_URL or UV_INDEX_URL), then {AGAIN} and it goes on from here{log}."
             )
         if outcome.cause == "permission":

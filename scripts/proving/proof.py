@@ -85,7 +85,13 @@ def prove(
             runs = runner.run(plans)
         for lab, second, first in zip(wanted, runs[: len(wanted)], runs[len(wanted) :], strict=True):
             verdict = gates.judge(tree, lab, first, second)
-            found = Evidence(lab.slug, verdict.as_json(), [asdict(c) for c in first.cells], [asdict(v) for v in second.variants], _stamp(lab, verdict, warm))
+            found = Evidence(
+                lab.slug,
+                verdict.as_json(),
+                [asdict(c) for c in first.cells],
+                [asdict(v) for v in second.variants],
+                _stamp(lab, verdict, warm),
+            )
             evidence[lab.slug] = found
             tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
             if verdict.passed:

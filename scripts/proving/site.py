@@ -37,9 +37,22 @@ def build(tree: Tree) -> bool:
 
 def run_mkdocs(tree: Tree, target: Path) -> None:
     """The plain build, as anyone could run it. Raises `BuildFailed`."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", str(tree.root / "mkdocs.yml"), "--site-dir", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--config-file",
+        str(tree.root / "mkdocs.yml"),
+        "--site-dir",
+        str(target),
+    ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "true", "PYTHONUTF8": "1"}
-    result = subprocess.run(command, cwd=tree.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    result = subprocess.run(
+        command, cwd=tree.root, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     if result.returncode:
         raise BuildFailed((result.stderr + result.stdout).strip())
 
@@ -48,7 +61,11 @@ def _key(tree: Tree) -> str:
     """A hash over every file that the build reads."""
     digest = hashlib.sha256()
     places = [tree.docs, tree.cache / "includes"]
-    files = [tree.root / "mkdocs.yml", tree.root / "requirements.txt", *(p for place in places for p in sorted(place.rglob("*")) if p.is_file())]
+    files = [
+        tree.root / "mkdocs.yml",
+        tree.root / "requirements.txt",
+        *(p for place in places for p in sorted(place.rglob("*")) if p.is_file()),
+    ]
     for path in files:
         digest.update(f"\0{tree.relative(path)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -61,7 +61,9 @@ class _Worker:
             self._run_variant(self.plan["variants"][0])
         else:
             self._execute(prove=mode == "prove")
-        self._look_for_leftovers()
+        if mode != "variant":
+            # A variant ends after its checks: the lab had no chance to clean up.
+            self._look_for_leftovers()
         self._say("end", peak_mb=_peak_mb())
 
     # -- modes ------------------------------------------------------------------------------
@@ -276,7 +278,7 @@ class _Worker:
                 return str(entry["id"])
         return ""
 
-    def _say(self, kind: str, **content: Any) -> None:
+    def _say(self, kind: str, /, **content: Any) -> None:
         self.report.write(json.dumps({"type": kind, **content}, ensure_ascii=False) + "\n")
         self.report.flush()
 

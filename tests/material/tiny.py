@@ -40,6 +40,7 @@ landed("a stranger empties the till", open_till("stranger"))
 # %% [markdown]
 # Write the rule.
 
+
 # %% tags=["exercise"] id="rule" title="Write the rule" minutes=5
 def guard(who: str) -> str:
     """Open the till for staff; raise Closed for anyone else."""
@@ -58,6 +59,7 @@ with check("rule"):
         guard("adam")
     with works("Ada opens", hint="Staff has to be served."):
         expect(guard("ada") == "ada has the money", "The till stayed empty: guard must return what open_till returns.")
+
 
 # %% tags=["mistake"] exercise="rule" title="Refuses everyone" catches="Staff has to be served"
 def guard(who: str) -> str:

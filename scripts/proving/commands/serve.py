@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
     except (OSError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         why = "is taken or not yours" if taken else "cannot be used"
-        complain(f"Port {options.port} {why}. Choose another: python3 scripts/serve.py --port {options.port + 1 if 0 < options.port < 65535 else 8000}")
+        complain(
+            f"Port {options.port} {why}. Choose another: python3 scripts/serve.py --port {options.port + 1 if 0 < options.port < 65535 else 8000}"
+        )
         return 2
     with server:
         build(tree, reuse=not options.fresh)
