@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from conftest import small_checkout, write_small_lab
-
 from proving import notebook, proof
 from proving.paths import Tree
 from proving.runner import WARM_IS_POSSIBLE, Limits

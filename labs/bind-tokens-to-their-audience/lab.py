@@ -210,10 +210,12 @@ landed("Parcel Pigeon read Harbor's inbox with a token that is made out to Parce
 
 # %% [markdown]
 # Two things went wrong. The token says `aud: https://parcels.example/mcp`, and the mailbox took it anyway. And the
-# agent asked for three scopes although it was told one: the SDK replaces `scope=` with what the server advertises.
+# agent asked for three scopes although it was told one: the SDK replaces `scope=` with what the server advertises
+# (mcp 2.3.0; the specification lets the server name the scopes, and issue 2317 asks the SDK to let the client bound them).
 #
-# The mailbox took it because of a default. CVE-2026-116684 is the report that the Python SDK did not compare a
-# token's audience with the server's own URL. Versions 2.2.0 and 1.30.0 can, but only when they are told to.
+# The mailbox took it because of a default. CVE-2026-116684 reports that the Python SDK did not compare a token's
+# audience with the server's own URL (1.10.0 to 1.29.1, and 2.0.0 to 2.1.1). Since 1.30.0 and 2.2.0 it can, when it is
+# told to. An upgrade alone changes nothing.
 # So that you need not believe a page: this is the default in the SDK that runs here.
 
 # %%
@@ -226,7 +228,8 @@ for warning in caught:
     print(textwrap.fill(f"{warning.category.__name__}: {warning.message}", 110))
 
 # %% [markdown]
-# If the first line says `True`, you run a version in which the default has changed (announced for 3.0).
+# `None` means: not compared, with a warning. If your first line says `True`, you run a version in which the default
+# has changed (announced for 3.0). As of 2026-11 the newest version is 2.3.0.
 #
 # ## Attack 2: a tool server names its own authorization server
 #
@@ -275,8 +278,8 @@ landed("the secret of order-desk was sent to Parcel Pigeon, which then paid itse
 # %% [markdown]
 # ## Attack 3: the token goes through
 #
-# The last attack needs no rogue server. `orders` knows the rules for refunds: never more than the order cost, never
-# more than 50 euros. When a refund passes its rules, it shows the agent's token to `payments`, which
+# The last attack needs no rogue server. `orders` knows the rules for refunds: never more than the customer
+# paid, and no refund above 50 euros. When a refund passes its rules, it shows the agent's token to `payments`, which
 # knows no rules. But then the agent's token opens `payments`, with or without `orders`. A mail has hijacked the agent,
 # and it calls `payments` itself.
 
@@ -293,7 +296,7 @@ landed("a token made out to orders paid 4,999 euros at payments, past every rule
 # Passing a token through does damage twice. `payments` has to accept tokens that are not made out to it. And the ledger
 # cannot tell `orders` from an agent that went around it: both rows say `order-desk`.
 #
-# Four repairs follow. You can do them in order; each check uses what you wrote before.
+# Four repairs follow. Do them in order: the last check uses what you wrote before.
 #
 # ## Exercise 1: turn the audience check on
 #
@@ -496,7 +499,7 @@ with check("verify-the-token"):
             "The claims are right and the signature is not: verify it with self.keys.",
         ),
         "without a signature": (unsigned, "Verify the signature, and name the algorithms you accept."),
-        "no token at all": ("rubbish", "Return None for what is not a token."),
+        "that is no token at all": ("rubbish", "Return None for what is not a token."),
     }
     for what, (token, hint) in cases.items():
         with refused(f"a token {what}", by=NotAccepted, hint=f"The verifier accepted it. {hint}"):
@@ -1132,8 +1135,8 @@ print("ledger:", *safe_shop.ledger)
 # 45 minutes: 6 for the roles and the one honest call (let people find, in the printed list, the request in which the secret
 # travels), 5 for the three attacks, 34 for the exercises as marked. With 30 minutes, do exercises 1 and 2 and show 3 and 4.
 #
-# - Ask before attack 1: "The agent asks for `parcels.read`. What will its token say?" Nearly everyone answers
-#   wrongly, and the printed claims settle it. Issue 2317 of the SDK was open when we last read it (2026-11).
+# - Ask before attack 1: "The agent is configured with `scope="parcels.read"`. What will its token say?" Expect the wrong
+#   answer, and let the printed claims settle it. Issue 2317 of the SDK was open when we last read it (2026-11).
 # - In exercise 2, the mistake worth discussing is the first: the verifier reports the audience that the settings want to
 #   see, so the settings' check passes for every token. The advisory's fix has two halves, and each looks finished alone.
 # - A token with two audiences, both honest, is accepted by the solution. Ask what that means: each of the

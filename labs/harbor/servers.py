@@ -75,25 +75,28 @@ def mailbox(letters: Sequence[Letter], protection: Protection | None = None) -> 
 
 
 def orders(database: sqlite3.Connection, pay: Refunder, protection: Protection | None = None) -> MCPServer[Any]:
-    """Look orders up, and refund them within the order's total and the shop's limit."""
+    """Look orders up, and refund them: never more than was paid, and no refund above the limit."""
     server = _server("orders", protection)
-
-    def total(order: str) -> int:
-        row = database.execute("SELECT total FROM orders WHERE id = ?", (order,)).fetchone()
-        if row is None:
-            raise ToolError(f"there is no order {order}")
-        return int(row[0])
 
     @server.tool()
     async def get_order(order: str) -> dict[str, int]:
-        """Return an order's total in cents."""
-        return {"total": total(order)}
+        """Return what an order cost and what of it was refunded, in cents."""
+        row = database.execute("SELECT total, refunded FROM orders WHERE id = ?", (order,)).fetchone()
+        if row is None:
+            raise ToolError(f"there is no order {order}")
+        return {"total": row[0], "refunded": row[1]}
 
     @server.tool()
     async def refund_order(order: str, cents: int) -> str:
         """Refund part of an order to the customer who paid for it."""
-        if not 0 < cents <= min(total(order), REFUND_LIMIT):
-            raise ToolError("the refund is above the order's total or the limit")
+        if not 0 < cents <= REFUND_LIMIT:
+            raise ToolError("the refund is above the limit")
+        # Noted before it is paid: a payment that fails must not be paid twice later.
+        noted = database.execute(
+            "UPDATE orders SET refunded = refunded + ? WHERE id = ? AND refunded + ? <= total", (cents, order, cents)
+        )
+        if not noted.rowcount:
+            raise ToolError("there is no such order, or the refund is more than is left of it")
         await pay(order, cents)
         return f"refunded {cents} cents of order {order}"
 
@@ -118,10 +121,12 @@ def payments(ledger: list[Refund], protection: Protection | None = None) -> MCPS
 
 def order_book(rows: Sequence[tuple[str, str, int]]) -> sqlite3.Connection:
     """Return a database in memory with these orders: id, customer, total in cents."""
-    database = sqlite3.connect(":memory:", check_same_thread=False)
-    database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, total INTEGER NOT NULL)")
-    database.executemany("INSERT INTO orders VALUES (?, ?, ?)", rows)
-    database.commit()
+    database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    database.execute(
+        "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, total INTEGER NOT NULL,"
+        " refunded INTEGER NOT NULL DEFAULT 0)"
+    )
+    database.executemany("INSERT INTO orders (id, customer, total) VALUES (?, ?, ?)", rows)
     return database
 
 

@@ -29,8 +29,6 @@
 # ---
 
 # %% [markdown]
-# # Keep strangers out of your index
-#
 # Harbor Goods keeps three packages of its own on `packages.harbor.example` and takes the rest from the public index. A
 # package name says nothing about who wrote the code behind it: whoever asks two indexes for one name, takes the highest
 # number, or installs what an agent typed, lets a stranger choose the answer.
@@ -507,7 +505,7 @@ def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
 # `[tool.uv.exclude-newer-package]` with a duration, a moment or `false` for a name, and `constraint-dependencies`. A
 # moment admits what was uploaded *before* it. An exception with an empty `approved_by` is a request, not an exception.
 #
-# Harbor's own index tells no upload times. uv treats a file without one as too young, so the settings below already
+# Harbor's own index tells no upload times. uv treats a file without one as unavailable, so the settings below already
 # exempt that index, and only that index.
 
 
@@ -832,5 +830,5 @@ print("stranger's markers:", sorted(marker.name for marker in CANARIES.iterdir()
 #
 # **Exercise 4:** expect the proposal "check that the name exists". The stranger made sure that it does.
 #
-# **Real indexes:** many mirrors report no upload times; then pip's cooldown stops with an error and uv's finds nothing.
+# **Real indexes:** some mirrors report no upload times; then pip's cooldown stops with an error and uv's finds nothing.
 # Find out which yours does before you roll it out.

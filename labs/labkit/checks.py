@@ -72,7 +72,7 @@ def works(what: str, *, hint: str) -> Iterator[None]:
     except (CheckFailed, NotImplementedError, LabError):
         raise
     except Exception as error:
-        _fail(f"No longer works: {what} ({_one_line(error)}). {hint}")
+        _fail(f"No longer works: {what} ({_one_line(error)}{_where(error)}). {hint}")
     _Open.works += 1
     emit("works", what, exercise=_Open.exercise)
     say("✓ works:", what)
@@ -114,7 +114,9 @@ def _one_line(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """The innermost line of the learner's own code, as far as the traceback knows it."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipython-input" in f.filename or "ipykernel_" in f.filename or f.filename.startswith("<cell")]
+    cells = ("ipython-input", "ipykernel_")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if any(mark in f.filename for mark in cells)]
+    frames = [f for f in frames if f.name != "<module>"]
     if not frames:
         return ""
     return f" (in {frames[-1].name}, at `{frames[-1].line}`)" if frames[-1].line else f" (in {frames[-1].name})"

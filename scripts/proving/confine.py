@@ -171,9 +171,9 @@ def _watch(folder: Path, note: Note) -> None:
         elif event in changing:
             for position in changing[event]:
                 # A path relative to a directory handle cannot be judged here; Landlock can.
-                if -1 in args[-2:] or len(args) < 3 or event in ("os.truncate",):
-                    if not inside(args[position]):
-                        refuse_change(args[position])
+                judged = -1 in args[-2:] or len(args) < 3 or event == "os.truncate"
+                if judged and not inside(args[position]):
+                    refuse_change(args[position])
         elif event in ("socket.connect", "socket.sendto", "socket.bind", "socket.getaddrinfo"):
             address = args[0] if event == "socket.getaddrinfo" else args[1]
             host = address[0] if isinstance(address, tuple) else address

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def prove(
     for lab in labs:
         if lab.todos:
             evidence[lab.slug] = _failed(gates.incomplete(tree, lab))
-        elif reuse and (kept := load(tree, lab, note=lambda text: tell(lab.slug, "cached", text))):
+        elif reuse and (kept := load(tree, lab, note=partial(tell, lab.slug, "cached"))):
             evidence[lab.slug] = kept
             tell(lab.slug, "cached", "nothing has changed since it was proved")
         else:

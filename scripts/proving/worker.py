@@ -322,7 +322,7 @@ class _Stream(io.TextIOBase):
         return len(text)
 
 
-class _DisplayHook(CapturingDisplayHook):
+class _DisplayHook(CapturingDisplayHook):  # type: ignore[misc] # IPython's types are not read
     """IPython's capturing hook lacks the attribute that its own shell reads (seen in 9.18)."""
 
     is_active = False

@@ -91,7 +91,6 @@ def _cells(lab: Lab, copy: Path) -> list[Json]:
         exercise = lab.exercise(cell.exercise) if cell.tag == "exercise" and cell.exercise else None
         code = exercise.solution if exercise else cell.text
         learner = answers.get(cell.id, exercise.starter) if exercise else ""
-        # An answer that is still the starter needs no run to be known as not started.
         cells.append({"id": cell.id, "tag": cell.tag, "exercise": cell.exercise, "code": code, "learner": learner})
         cells += own.get(cell.id, [])
     return cells
