@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -43,7 +43,7 @@ class Progress:
         if self._live:
             rows = "\n".join(self._rows.values())
             self._live.update(Text(f"{self._title} {time.monotonic() - self._started:.0f} s\n{rows}"))
-        elif text == "started" or mode in ("verdict", "cached"):
+        elif (text == "started" and mode != "fresh") or mode in ("verdict", "cached"):
             say(f"  {time.monotonic() - self._started:5.1f} s  {slug}  {mode}: {text}")
 
 
@@ -64,4 +64,4 @@ def table(title: str, heads: list[str], rows: list[list[str]]) -> None:
         made.add_column(head, justify="right" if head in ("seconds", "proof", "MB") else "left", no_wrap=head == "lab")
     for row in rows:
         made.add_row(*row)
-    console.print(made, width=None if console.is_terminal else 140, soft_wrap=False)
+    console.print(made)

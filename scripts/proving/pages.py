@@ -19,7 +19,7 @@ from proving import notebook
 from proving.gates import GATES
 from proving.paths import Tree
 from proving.proof import Evidence
-from proving.source import Cell, Exercise, Lab, Source
+from proving.source import LEVELS, TRACKS, Cell, Exercise, Lab, Source
 
 Json = dict[str, Any]
 MEASURED = PurePosixPath("assets/measured.json")
@@ -29,6 +29,14 @@ GATE_NAMES = {
     "solution_holds": "The solution holds",
     "mistakes_caught": "Mistakes are caught",
 }
+# How labkit's lines begin (labs/labkit/), and the class that each gets. The first that fits counts.
+_MARKS = (
+    ("✗ ATTACK LANDED", "landed"),
+    ("✓ refused", "refused"),
+    ("✓ works", "works"),
+    ("✓ done", "done"),
+    ("✗", "failed"),
+)
 # Also where a cell fails: a page must never show a colour code as text.
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -46,6 +54,7 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Path]:
     pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known)
     pages[tree.docs / "status.md"] = status(shown, known, measured(tree))
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
+    pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
     for path, text in pages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -99,15 +108,17 @@ def lab_page(lab: Lab, evidence: Evidence, following: Lab | None) -> str:
 
 def _facts(lab: Lab, evidence: Evidence) -> str:
     header = lab.header
+    mistakes = sum(len(e.mistakes) for e in lab.exercises)
+    passed = '<span class="pg-pass">✓ all four gates passed</span>'
+    proof = passed if evidence.passed else '<span class="pg-fail">✗ did not pass</span>'
     facts = [
         ("Time", f"{header.minutes} minutes"),
-        ("Level", header.level),
+        ("Level", html.escape(header.level)),
         ("Needs", "Python 3.11 to 3.13" + (", Linux" if header.needs == "linux" else "")),
-        ("Exercises", f"{len(lab.exercises)}, with {sum(len(e.mistakes) for e in lab.exercises)} mistakes they catch"),
-        ("Proof", "all four gates passed" if evidence.passed else "did not pass: see the end of this page"),
+        ("Exercises", f"{len(lab.exercises)}, with {mistakes} wrong answers they catch"),
+        ("Proof", f'<a href="#proof">{proof}</a>'),
     ]
-    items = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in facts)
-    return f'<dl class="pg-facts">{items}</dl>'
+    return _terms("pg-facts", facts)
 
 
 def _how_to_open(lab: Lab) -> str:
@@ -118,9 +129,10 @@ def _how_to_open(lab: Lab) -> str:
         "```\n\n"
         f"It opens JupyterLab on a copy of your own, `work/{lab.slug}.ipynb`. In VS Code, open that file and select the "
         f"interpreter in `.venv`. `python3 scripts/check.py {lab.slug}` says how far you are.\n\n"
-        f"[Download the notebook](files/{lab.slug}/{lab.slug}.ipynb){{ download }} · "
-        f"[Take-home file](files/{lab.slug}/{lab.header.takeaway}){{ download }} · "
-        f"[The lesson](../{lab.header.lesson})\n\n"
+        f"[Download the notebook](files/{lab.slug}/{lab.slug}.ipynb){{ download }}\n"
+        f"[Take-home file](files/{lab.slug}/{lab.header.takeaway}){{ download }}\n"
+        f"[The lesson](../{lab.header.lesson})\n"
+        "{ .pg-doors }\n\n"
         "Below, the lab as it ran on the machine that built this page. Solutions are folded."
     )
 
@@ -134,37 +146,48 @@ def _cell(lab: Lab, cell: Cell, evidence: Evidence) -> str:
         if cell.tag == "instructor":
             return _folded("info", "For whoever teaches this", cell.text)
         return cell.text
-    output = _outputs(evidence.outputs(cell.id), cell.tag)
+    output = _outputs(evidence.outputs(cell.id))
     if cell.tag == "exercise" and cell.exercise:
         exercise = lab.exercise(cell.exercise)
-        return "\n\n".join(
-            [
-                f'<p class="pg-turn" id="{exercise.id}">Your turn: {html.escape(exercise.title)} '
-                f"<span>{exercise.minutes} minutes</span></p>",
-                _fence(exercise.starter, "python", "pg-exercise"),
-                _folded("success", "Solution", _fence(exercise.solution, "python")),
-                output,
-            ]
-        ).strip()
+        turn = (
+            f'<p class="pg-turn" id="{exercise.id}">Your turn <strong>{html.escape(exercise.title)}</strong> '
+            f"<span>{_count(exercise.minutes, 'minute')}</span></p>"
+        )
+        solution = _folded("success", "Solution", _fence(exercise.solution, "python"))
+        return "\n\n".join([turn, _fence(exercise.starter, "python", "pg-exercise"), solution, output]).strip()
     if cell.tag == "check":
         last = cell == lab.exercise(cell.exercise or "").checks[-1]
         mistakes = _mistakes(lab.exercise(cell.exercise or ""), evidence) if last else ""
-        return "\n\n".join(filter(None, [_fence(cell.text, "python", "pg-check"), output, mistakes]))
-    kind = "pg-attack" if cell.tag == "attack" else ""
+        return "\n\n".join(filter(None, [_fence(cell.text, "python", "pg-check", title="Check"), output, mistakes]))
     if cell.tag == "setup":
         return "\n\n".join(filter(None, [_folded("quote", "Setup", _fence(cell.text, "python")), output]))
-    return "\n\n".join(filter(None, [_fence(cell.text, "python", kind), output]))
+    attack = cell.tag == "attack"
+    code = _fence(cell.text, "python", "pg-attack", title="Attack") if attack else _fence(cell.text, "python")
+    return "\n\n".join(filter(None, [code, output]))
 
 
-def _outputs(outputs: list[Json], tag: str | None) -> str:
-    """What a cell printed, each kind of line marked for the eye."""
-    parts = []
-    for output in outputs:
-        text = output.get("text") or output.get("data", {}).get("text/plain", "")
-        text = _ANSI.sub("", text).rstrip("\n")
-        if text:
-            parts.append(_fence(text, "text", "pg-output", "pg-landed" if "ATTACK LANDED" in text else ""))
-    return "\n\n".join(parts)
+def _outputs(outputs: list[Json]) -> str:
+    """What a cell printed, as one block."""
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    text = "\n".join(_ANSI.sub("", text).rstrip("\n") for text in texts if text.strip())
+    return _output(text) if text else ""
+
+
+def _output(text: str, name: str = "", kind: str = "") -> str:
+    """Printed text as HTML, so that each of labkit's lines gets its class."""
+    if "✗ ATTACK LANDED" in text:
+        name, kind = name or "Output: the attack landed", kind or "pg-landed"
+    lines, word = [], ""
+    for line in text.splitlines():
+        # A line that is set in belongs to the mark above it: the evidence of an attack.
+        marked = next((word for mark, word in _MARKS if line.startswith(mark)), "")
+        word = marked or ("more" if word and line.startswith(" ") else "")
+        shown = html.escape(line, quote=False).replace("`", "&#96;")
+        lines.append(f'<span class="pg-line pg-line-{word}">{shown}\n</span>' if word else f"{shown}\n")
+    # no-copy is the theme's: nobody needs a copy button on what a run printed.
+    classes = " ".join(filter(None, ["pg-output", "no-copy", kind]))
+    title = f'<p class="pg-output-name">{name or "Output"}</p>'
+    return f'<div class="{classes}">{title}<pre><code>{"".join(lines)}</code></pre></div>'
 
 
 def _mistakes(exercise: Exercise, evidence: Evidence) -> str:
@@ -181,29 +204,24 @@ def _stamp(lab: Lab, evidence: Evidence) -> str:
     rows = []
     for gate in GATES:
         result = verdict["gates"][gate]
-        mark = "passed" if result["passed"] else "**failed**"
-        rows.append(f"| {GATE_NAMES[gate]} | {mark} | {_inline(result['detail'].splitlines()[0])} |")
+        rows.append(f"| {GATE_NAMES[gate]} | {_mark(result['passed'])} | {_inline(result['detail'].splitlines()[0])} |")
     bounds = verdict["bounds"]
-    rows.append(
-        f"| Kept inside its bounds | {'passed' if bounds['passed'] else '**failed**'} | {_inline(bounds['detail'].splitlines()[0])} |"
-    )
+    rows.append(f"| Kept inside its bounds | {_mark(bounds['passed'])} | {_inline(bounds['detail'].splitlines()[0])} |")
     lines = ["## The proof {#proof}", "| Gate | Result | Seen in this run |\n|---|---|---|\n" + "\n".join(rows)]
     findings = [line for g in (*verdict["gates"].values(), bounds) for line in g["detail"].splitlines()[1:]]
     if findings:
         lines.append("\n".join(f"- {_inline(line)}" for line in findings))
     if stamp:
-        versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
         facts = [
-            f"Run on {_day(stamp['date'])}",
-            f"Python {stamp['python']} on {stamp['system']} {stamp['machine']}",
-            *([versions] if versions else []),
-            *lab.header.protocols,
-            f"{stamp['seconds']:.1f} s, {verdict['peak_mb']:.0f} MB",
+            ("Gates passed", f"{sum(verdict['gates'][gate]['passed'] for gate in GATES)} of {len(GATES)}"),
+            ("Run on", _day(stamp["date"])),
+            ("Python", f"{stamp['python']} on {stamp['system']} {stamp['machine']}"),
+            ("Packages", ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())),
+            ("Protocols", ", ".join(lab.header.protocols)),
+            ("Took", f"{stamp['seconds']:.1f} s, {verdict['peak_mb']:.0f} MB"),
+            ("Wrong answers tried by", "; ".join(sorted(set(verdict["snapshots"].values())))),
         ]
-        how = sorted(set(verdict["snapshots"].values()))
-        lines.append(
-            f'<p class="pg-stamp">{" · ".join(html.escape(f) for f in facts)}. Variants proved by {html.escape("; ".join(how))}.</p>'
-        )
+        lines.append(_terms("pg-stamp", [(name, html.escape(value)) for name, value in facts if value]))
         lines.append(f"Run it again: `python3 scripts/validate.py {lab.slug}`")
     return "\n\n".join(lines)
 
@@ -235,33 +253,69 @@ def _lesson_title(lab: Lab) -> str:
 
 
 def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
-    """All labs as cards; the script beside the site filters them by these data attributes."""
-    cards = []
-    for lab in labs:
-        header, passed = lab.header, evidence[lab.slug].passed
-        words = " ".join([header.title, header.summary, *header.controls, *header.threats]).lower()
-        cards.append(
-            f'<li class="pg-card" data-track="{header.track}" data-level="{header.level}" data-needs="{header.needs}" '
-            f'data-minutes="{header.minutes}" data-words="{html.escape(words, quote=True)}">'
-            f'<a class="pg-card-title" href="{lab.slug}/">{html.escape(header.title)}</a>'
-            f"<p>{html.escape(header.summary)}</p>"
-            f'<p class="pg-card-facts"><span>{header.track}</span><span>{header.minutes} min</span><span>{header.level}</span>'
-            f'<span class="{"pg-pass" if passed else "pg-fail"}">{"proved" if passed else "not proved"}</span></p></li>'
-        )
+    """All labs as cards; catalogue.js filters them by their data attributes."""
     front = _front(
         "Labs",
         "Every lab of the course, each executed and proved on the machine that built this site.",
         kind="catalogue",
+        hide=["toc"],
     )
+    cards = "\n".join(_card(lab, evidence[lab.slug]) for lab in labs)
     lines = [
         front,
         "# Labs",
         "Each lab attacks a system, has you write the fix, and proves that the attack fails while honest work goes on.",
+        _filters(labs),
+        f'<p class="pg-count" id="labs-count" role="status" aria-live="polite">{_count(len(labs), "lab")}</p>',
+        f'<ul class="pg-cards" id="labs" markdown="1">\n\n{cards}\n</ul>',
+        '<p id="labs-none" hidden>No lab fits. Take a filter away.</p>',
     ]
-    lines.append('<form class="pg-filters" id="lab-filters" hidden></form>')
-    lines.append(f'<ul class="pg-cards" id="labs">\n{chr(10).join(cards)}\n</ul>')
-    lines.append('<p id="labs-none" hidden>No lab fits. Take a filter away.</p>')
     return "\n\n".join(lines) + "\n"
+
+
+def _card(lab: Lab, evidence: Evidence) -> str:
+    header = lab.header
+    words = [header.title, header.summary, header.track, header.level]
+    words += [*header.controls, *header.threats, *header.protocols]
+    data = {
+        "track": header.track,
+        "level": header.level,
+        "needs": header.needs,
+        "minutes": str(header.minutes),
+        "words": " ".join(words).lower(),
+    }
+    attributes = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in data.items())
+    caught = _count(evidence.verdict["mistakes"], "wrong answer")
+    passed = f'<span class="pg-pass">✓ proved</span>, {caught} caught'
+    proof = passed if evidence.passed else '<span class="pg-fail">✗ not proved</span>'
+    system = "needs Linux" if header.needs == "linux" else "any system"
+    facts = (header.track, f"{header.minutes} minutes", header.level, system)
+    return (
+        f'<li class="pg-card" markdown="block" {attributes}>\n\n'
+        f"[{_inline(header.title)}]({lab.slug}.md)\n{{ .pg-card-title }}\n\n"
+        f"{_inline(header.summary)}\n\n"
+        f'<p class="pg-card-proof">{proof}</p>\n\n'
+        f'<p class="pg-card-facts">{" ".join(f"<span>{fact}</span>" for fact in facts)}</p>\n\n</li>\n'
+    )
+
+
+def _filters(labs: list[Lab]) -> str:
+    """The form, hidden until catalogue.js shows it. It offers the tracks and levels that exist."""
+    tracks = [(track, track) for track in TRACKS if any(lab.header.track == track for lab in labs)]
+    levels = [(level, level) for level in LEVELS if any(lab.header.level == level for lab in labs)]
+    choices = [
+        ("Track", "track", [("", "all tracks"), *tracks]),
+        ("Level", "level", [("", "all levels"), *levels]),
+        ("System", "needs", [("", "all labs"), ("any", "runs anywhere"), ("linux", "needs Linux")]),
+        ("Order", "sort", [("", "as in the course"), ("minutes", "shortest first")]),
+    ]
+    parts = ['<label>Title, question or threat <input type="search" name="find" autocomplete="off"></label>']
+    for label, name, options in choices:
+        inner = "".join(f'<option value="{value}">{text}</option>' for value, text in options)
+        parts.append(f'<label>{label} <select name="{name}">{inner}</select></label>')
+    parts.append('<button type="reset">Clear</button>')
+    form = "".join(parts)
+    return f'<form class="pg-filters" id="lab-filters" aria-label="Filter the labs" hidden>{form}</form>'
 
 
 def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str:
@@ -276,8 +330,8 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
     rows = []
     for lab in labs:
         verdict = evidence[lab.slug].verdict
-        marks = ["✓" if verdict["gates"][g]["passed"] else "✗" for g in GATES]
-        bounds = "✓" if verdict["bounds"]["passed"] else "✗"
+        marks = [_mark(verdict["gates"][g]["passed"]) for g in GATES]
+        bounds = _mark(verdict["bounds"]["passed"])
         rows.append(
             f"| [{lab.header.title}](labs/{lab.slug}.md) | {' | '.join(marks)} | {bounds} | {verdict['seconds']:.1f} | {verdict['peak_mb']:.0f} |"
         )
@@ -325,20 +379,49 @@ def proved_line(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
     return f"{passed} of {len(shown)} labs proved{when}, with {mistakes} wrong answers caught. [What was proved, and how](status.md)\n"
 
 
+def excerpt(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
+    """What one lab printed before and after its defense, for the landing page: the first lab to take."""
+    for lab in sorted(labs, key=lambda lab: LEVELS.index(lab.header.level)):
+        outputs = [output for cell in lab.code for output in evidence[lab.slug].outputs(cell.id)]
+        lines = [line for output in outputs for line in _ANSI.sub("", output.get("text", "")).splitlines()]
+        marks = ("✗ ATTACK LANDED", "✓ refused", "✓ works", "✓ done")
+        landed, *held = (next((line for line in lines if line.startswith(mark)), "") for mark in marks)
+        if landed and all(held):
+            before = _output(landed, name="Before")
+            after = _output("\n".join(held), name="After your defense", kind="pg-held")
+            return f'<div class="pg-shown">{before}{after}<p>Printed by <a href="labs/{lab.slug}/">{html.escape(lab.header.title)}</a>, in the run behind this page.</p></div>\n'
+    return "No lab was proved on this machine.\n"
+
+
 # -- small parts ----------------------------------------------------------------------------------
 
 
-def _front(title: str, description: str, **more: str) -> str:
+def _front(title: str, description: str, **more: str | list[str]) -> str:
     data = yaml.safe_dump({"title": title, "description": description, **more}, allow_unicode=True, sort_keys=False)
     return f"---\n{data}---"
 
 
-def _fence(text: str, language: str, *classes: str) -> str:
-    """A fenced block, with a fence longer than any inside, and classes for the stylesheet."""
+def _fence(text: str, language: str, *classes: str, title: str = "") -> str:
+    """A fenced block, with a fence longer than any inside, classes for the stylesheet, and a title."""
     ticks = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`{3,}", text)), default=0))
-    named = [f".{name}" for name in (language, *classes) if name]
-    head = f"{{ {' '.join(named)} }}" if len(named) > 1 else language
-    return f"{ticks} {head}\n{text}\n{ticks}" if len(named) > 1 else f"{ticks}{head}\n{text}\n{ticks}"
+    named = " ".join(f".{name}" for name in (language, *classes))
+    titled = f' title="{title}"' if title else ""
+    head = f" {{ {named}{titled} }}" if classes or title else language
+    return f"{ticks}{head}\n{text}\n{ticks}"
+
+
+def _terms(kind: str, facts: list[tuple[str, str]]) -> str:
+    """Names and values (HTML) as a description list."""
+    items = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
+    return f'<dl class="{kind}">{items}</dl>'
+
+
+def _mark(passed: bool) -> str:
+    return "✓ passed" if passed else "**✗ failed**"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _folded(kind: str, title: str, body: str) -> str:

@@ -106,7 +106,6 @@ class _Running:
     folder: Path
     zygote: "_Zygote"
     started: float
-    done: Callable[[Run], None]
     pid: int = 0
     measured: float = 0
     peak_mb: float = 0
@@ -149,28 +148,37 @@ class Runner:
             # Both hash seeds at once: the imports of the second overlap the first runs.
             for seed in sorted({plan.seed for plan in wanted}):
                 self._zygote(seed)
-        queue = list(wanted)
-        results: dict[str, Run] = {}
+        results: dict[int, Run] = {}
         extra: dict[str, list[Run]] = {}
-        running: list[_Running] = []
 
-        def key(plan: Plan) -> str:
-            return f"{plan.mode} {plan.seed} {plan.name}"
-
-        def finish(run: Run) -> None:
+        def keep(run: Run) -> None:
             if run.plan.only:
                 extra.setdefault(run.plan.lab.slug, []).append(run)
-                return
-            results[key(run.plan)] = run
-            for name in run.fresh:
-                exercise = run.plan.lab.exercise(name)
-                for variant, _ in variants_of(exercise):
-                    queue.append(replace(run.plan, upto=name, only=variant))
+            else:
+                results[id(run.plan)] = run
 
+        self._work(wanted, keep, _fresh_plans)
+        return [
+            self._merged(results[id(plan)], extra.get(plan.lab.slug, []) if plan.mode == "prove" else [])
+            for plan in wanted
+        ]
+
+    def alone(self, plans: list[Plan]) -> list[Run]:
+        """Run variants each from the first cell, as `run` does where nothing can be forked."""
+        runs: list[Run] = []
+        if self._warm and not self._preload:
+            self._preload = third_party_imports(self._tree, [plan.lab for plan in plans])
+        self._work(plans, runs.append, lambda run: [])
+        return runs
+
+    def _work(self, plans: list[Plan], keep: Callable[[Run], None], more: Callable[[Run], list[Plan]]) -> None:
+        """Run `plans` and whatever `more` adds after a run, `jobs` at once."""
+        queue = list(plans)
+        running: list[_Running] = []
         try:
             while queue or running:
                 while queue and len(running) < self._jobs:
-                    running.append(self._start(queue.pop(0), finish))
+                    running.append(self._start(queue.pop(0)))
                 time.sleep(_TICK)
                 for item in list(running):
                     self._watch(item)
@@ -180,14 +188,11 @@ class Runner:
                         if item.zygote not in self._zygotes.values():
                             item.zygote.close()
                         shutil.rmtree(item.folder, ignore_errors=True)
-                        item.done(run)
+                        keep(run)
+                        queue += more(run)
         finally:
             for item in running:
                 _kill_tree(item.pid)
-        return [
-            self._merged(results[key(plan)], extra.get(plan.lab.slug, []) if plan.mode == "prove" else [])
-            for plan in wanted
-        ]
 
     # -- starting -----------------------------------------------------------------------------
 
@@ -198,7 +203,7 @@ class Runner:
             return self._zygotes[seed]
         return _Zygote(self._tree, seed, []) if WARM_IS_POSSIBLE else _Spawner(self._tree, seed)
 
-    def _start(self, plan: Plan, done: Callable[[Run], None]) -> _Running:
+    def _start(self, plan: Plan) -> _Running:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._base))
         path = folder / "plan.json"
         path.write_text(json.dumps(_written(plan, self._tree)), encoding="utf-8")
@@ -206,7 +211,7 @@ class Runner:
         zygote = self._zygote(plan.seed)
         zygote.start(path)
         self._progress(plan, "started")
-        return _Running(plan, folder, zygote, time.monotonic(), done)
+        return _Running(plan, folder, zygote, time.monotonic())
 
     # -- watching -----------------------------------------------------------------------------
 
@@ -388,6 +393,12 @@ class _Spawner(_Zygote):
 
     def close(self) -> None:
         return
+
+
+def _fresh_plans(run: Run) -> list[Plan]:
+    """A plan a variant for each exercise whose state could not be forked."""
+    exercises = [run.plan.lab.exercise(name) for name in run.fresh]
+    return [replace(run.plan, upto=e.id, only=variant) for e in exercises for variant, _ in variants_of(e)]
 
 
 def variants_of(exercise: Exercise) -> list[tuple[str, str]]:

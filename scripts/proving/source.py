@@ -383,14 +383,20 @@ def _prose(body: str, line: int, where: str, findings: list[Finding]) -> str:
         if text and not text.startswith("#"):
             findings.append(
                 Finding(
-                    f"{where}:{number}", "A line of prose is no comment.", "Begin every line of a Markdown cell with `# `."
+                    f"{where}:{number}",
+                    "A line of prose is no comment.",
+                    "Begin every line of a Markdown cell with `# `.",
                 )
             )
         texts.append(text.removeprefix("#").removeprefix(" "))
         fenced ^= texts[-1].startswith("```")
         if texts[-1].startswith("# ") and not fenced:
             findings.append(
-                Finding(f"{where}:{number}", "The prose has a heading of the first level.", "Use `## `: the title is the header's.")
+                Finding(
+                    f"{where}:{number}",
+                    "The prose has a heading of the first level.",
+                    "Use `## `: the title is the header's.",
+                )
             )
     return "\n".join(texts)
 

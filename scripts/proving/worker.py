@@ -288,10 +288,14 @@ def unsound_to_fork(folder: Path) -> str:
 
     A fork copies one thread, shares the processes, sockets and open files of its parent, and
     does not exist on Windows. So: one thread, no child, no socket, no file open below `folder`.
+    A thread pool that is winding down gets a second, so that luck has no say.
     """
     if not hasattr(os, "fork"):
         return f"{sys.platform} cannot fork"
     me = psutil.Process()
+    patience = time.monotonic() + 1
+    while me.num_threads() > 1 and time.monotonic() < patience:
+        time.sleep(0.005)
     if me.num_threads() > 1:
         return f"{me.num_threads()} threads are running"
     if any(child.status() != psutil.STATUS_ZOMBIE for child in me.children()):

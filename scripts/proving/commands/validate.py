@@ -63,17 +63,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _print(evidence: list[proof.Evidence], seconds: float) -> None:
-    heads = [
-        "lab",
-        "attack lands",
-        "starter fails",
-        "solution holds",
-        "mistakes caught",
-        "bounds",
-        "seconds",
-        "proof",
-        "MB",
-    ]
+    heads = ["lab", "attack", "starter", "solution", "mistakes", "bounds", "seconds", "proof", "MB"]
     rows = []
     for item in evidence:
         verdict = item.verdict

@@ -1,0 +1,202 @@
+"""bench.py: ours against the plain way, interleaved in one run on this machine, medians and ratios."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from proving import notebook, pages, site
+from proving.display import complain, console, say, table
+from proving.paths import Tree, checkout
+from proving.runner import Plan, Runner, variants_of
+from proving.source import Lab, read_all
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: what is measured, the two ways' names, and the bar for ours divided by plain."""
+
+    what: str
+    ours: str
+    plain: str
+    bar: float | None
+
+    def met(self, seconds: dict[str, float]) -> bool:
+        """Whether our median is within the bar; true where there is none."""
+        return self.bar is None or seconds[self.ours] / seconds[self.plain] <= self.bar
+
+
+ROWS = (
+    Row("Execute all labs once, against pytest --nbmake -n 2", "execute", "nbmake", 0.4),
+    Row("Execute all labs once, against nbconvert --execute, one by one", "execute", "nbconvert", 0.2),
+    Row("Execute all labs cold, against pytest --nbmake -n 2", "execute cold", "nbmake", None),
+    Row("All four gates, against our own single execution", "gates", "execute", 2.0),
+    Row("All variants from snapshots, against each from the start", "gates", "variants from the start", None),
+    Row("Cold start of the site, labs proved, against mkdocs build", "serve cold", "mkdocs build", None),
+    Row("Warm start of the site, against mkdocs build", "serve warm", "mkdocs build", None),
+)
+WARM_START_SECONDS = 10.0
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print, and write the figures for the status page. Exit code 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(
+        prog="bench.py", description="Measure against the plain way, in one run on this machine."
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
+    parser.add_argument("--no-write", action="store_true", help="leave the figures of the status page as they are")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        complain("--rounds takes a whole number from 1.")
+        return 2
+    tree = checkout()
+    labs, findings = read_all(tree)
+    if findings:
+        complain(str(findings[0]))
+        return 2
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        ways = _ways(tree, labs, Path(folder))
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(options.rounds):
+            for name, way in ways.items():
+                console.print(f"round {number + 1} of {options.rounds}: {name} ", end="")
+                started = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - started)
+                say(f"{seconds[name][-1]:.2f} s")
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    missed = [row.what for row in ROWS if not row.met(medians)]
+    if medians["serve warm"] > WARM_START_SECONDS:
+        missed.append(f"warm start under {WARM_START_SECONDS:g} s")
+    _print(medians)
+    if not options.no_write:
+        _write(tree, medians, options.rounds)
+    for what in missed:
+        complain(f"Missed its bar: {what}")
+    return 1 if missed else 0
+
+
+def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], None]]:
+    """Each way by its name, in the order in which a round takes them."""
+    for lab in labs:
+        (folder / f"{lab.slug}.ipynb").write_text(notebook.solved(lab), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tree.labs), "NO_MKDOCS_2_WARNING": "true"}
+    notebooks = [str(folder / f"{lab.slug}.ipynb") for lab in labs]
+
+    def run(*command: str) -> None:
+        subprocess.run(
+            command, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def ours(code: str) -> None:
+        _python(f"from proving import proof, paths; {code}")
+
+    def nbconvert() -> None:
+        for path in notebooks:
+            run(
+                sys.executable,
+                "-m",
+                "jupyter",
+                "nbconvert",
+                "--to",
+                "notebook",
+                "--execute",
+                "--output-dir",
+                str(folder / "out"),
+                path,
+            )
+
+    return {
+        "execute": lambda: ours("assert not proof.execute(paths.checkout())"),
+        "execute cold": lambda: ours("assert not proof.execute(paths.checkout(), warm=False)"),
+        "nbmake": lambda: run(
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake", "-n", "2", *notebooks
+        ),
+        "nbconvert": nbconvert,
+        "gates": lambda: ours("assert all(e.passed for e in proof.prove(paths.checkout()))"),
+        "variants from the start": lambda: _from_the_start(tree, labs),
+        "mkdocs build": lambda: site.run_mkdocs(tree, folder / "site"),
+        "serve cold": lambda: _serve(tree, cold=True),
+        "serve warm": lambda: _serve(tree, cold=False),
+    }
+
+
+def _python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, check=True)
+
+
+def _from_the_start(tree: Tree, labs: list[Lab]) -> None:
+    """Every variant by a run of its own from the first cell, warm, as many at once as there are cores."""
+    with Runner(tree, jobs=os.cpu_count() or 2, warm=True) as runner:
+        for lab in labs:
+            plans = [Plan(lab, "prove", 2, upto=e.id, only=name) for e in lab.exercises for name, _ in variants_of(e)]
+            runner.alone(plans)
+
+
+def _serve(tree: Tree, *, cold: bool) -> None:
+    """Start serve.py and stop it when it has printed its address."""
+    if cold:
+        shutil.rmtree(tree.cache, ignore_errors=True)
+        shutil.rmtree(tree.site, ignore_errors=True)
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPTS / "serve.py"), "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=tree.root
+    )
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "http://127.0.0.1:" in line:
+            break
+    process.terminate()
+    process.wait()
+    if not lines or "http://" not in lines[-1]:
+        raise RuntimeError(f"serve.py did not come up: {''.join(lines[-3:])}")
+
+
+def _print(medians: dict[str, float]) -> None:
+    table("Medians", ["way", "seconds"], [[name, f"{value:.2f}"] for name, value in medians.items()])
+    rows = []
+    for row in ROWS:
+        ratio = medians[row.ours] / medians[row.plain]
+        rows.append([row.what, f"{ratio:.2f}", _bar(row)])
+    table("\nRatios", ["what, against what", "ratio", "bar"], rows)
+
+
+def _bar(row: Row) -> str:
+    return f"at most {row.bar:g}" if row.bar else ""
+
+
+def _write(tree: Tree, medians: dict[str, float], rounds: int) -> None:
+    figures = {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "rounds": rounds,
+        "rows": [
+            {
+                "what": row.what,
+                "ours": round(medians[row.ours], 2),
+                "plain": round(medians[row.plain], 2),
+                "ratio": round(medians[row.ours] / medians[row.plain], 3),
+                "bar": _bar(row),
+            }
+            for row in ROWS
+        ],
+    }
+    path = tree.docs / pages.MEASURED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    say(f"\nWritten to {tree.relative(path)}; the status page shows it after the next build.")
