@@ -98,7 +98,7 @@ def _pad(content: bytes) -> bytes:
 
 
 def _superblock(inodes: int, blocks: int) -> bytes:
-    fields = [_MAGIC, 0, _HAS_CHECKSUM, 12, 0, 0, inodes, 0, 0, blocks, _INODES_AT, 0]
+    fields: list[int | bytes] = [_MAGIC, 0, _HAS_CHECKSUM, 12, 0, 0, inodes, 0, 0, blocks, _INODES_AT, 0]
     fields += [b"harbor goods usr", b"harbor-node", 0, 0, 0, 0, 0, 0, 0, 0, 0]
     block = (bytes(1024) + _SUPERBLOCK.pack(*fields)).ljust(BLOCK, b"\0")
     return block[:1028] + struct.pack("<I", _crc32c(block[1024:])) + block[1032:]

@@ -31,14 +31,14 @@ class _Open:
 
 def hint(sentence: str) -> NoReturn:
     """Fail the open check with `sentence`: what was seen, what was expected, what is missing."""
-    if not sentence.strip():
-        raise LabError("A hint is empty. Say what was seen, what was expected, what is missing.")
+    _needs_words(sentence)
     emit("hint", sentence, exercise=_Open.exercise)
     raise CheckFailed(sentence)
 
 
 def expect(condition: object, sentence: str) -> None:
     """Fail the open check with `sentence` unless `condition` is true."""
+    _needs_words(sentence)
     if not condition:
         hint(sentence)
 
@@ -48,25 +48,32 @@ def refused(what: str, *, by: type[Exception] | tuple[type[Exception], ...], hin
     """The body tries an attack; it has to end in an error of type `by`.
 
     Raises `CheckFailed` with `hint` when nothing is refused. Another error than `by` is a
-    crash, not a refusal, and fails the check as well. `by` may not be `Exception` itself:
-    then any typing error would count as a defence.
+    crash, not a refusal, and fails the check as well; so does a stub, whatever `by` is. `by` may
+    not be `Exception` itself: then any typing error would count as a defence.
     """
+    _needs_words(hint)
     kinds = by if isinstance(by, tuple) else (by,)
-    if Exception in kinds or BaseException in kinds:
+    if not kinds or Exception in kinds or BaseException in kinds:
         raise LabError(f"refused({what!r}) accepts any error. Name the error that means 'refused'.")
     try:
         yield
+    except (CheckFailed, NotImplementedError, LabError):
+        raise
     except kinds as error:
         _Open.refused += 1
         emit("refused", what, exercise=_Open.exercise, evidence=_one_line(error))
         say("✓ refused:", what)
         return
+    except Exception as error:
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        _fail(f"Your code raised {_one_line(error)}{_where(error)}; expected {expected}, to refuse this: {what}.")
     _fail(f"Got through: {what}. {hint}")
 
 
 @contextmanager
 def works(what: str, *, hint: str) -> Iterator[None]:
     """The body is honest use; any error in it fails the check with `hint`."""
+    _needs_words(hint)
     try:
         yield
     except (CheckFailed, NotImplementedError, LabError):
@@ -93,10 +100,16 @@ def check(exercise: str) -> Iterator[None]:
         sentence = f"Not started: {exercise}. {error}".strip()
         emit("not-started", sentence, exercise=exercise)
         raise NotStarted(sentence) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _fail(f"Your code raised {_one_line(error)}{_where(error)}; the check expected it to finish.")
     finally:
         _Open.exercise = None
+
+
+def _needs_words(sentence: str) -> None:
+    """At once, and not only when the check fails: an author never sees that happen."""
+    if not sentence.strip():
+        raise LabError("A hint is empty. Say what was seen, what was expected, what is missing.")
 
 
 def _fail(sentence: str) -> NoReturn:

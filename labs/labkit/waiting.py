@@ -22,7 +22,13 @@ def run(coroutine: Coroutine[Any, Any, T], seconds: float = 20) -> T:
     failed: list[BaseException] = []
 
     async def bounded() -> T:
-        return await asyncio.wait_for(coroutine, seconds)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await coroutine
+        except TimeoutError:
+            if limit.expired():
+                raise TimeoutError(f"the code did not finish within {seconds:g} seconds") from None
+            raise
 
     def work() -> None:
         try:
@@ -34,7 +40,7 @@ def run(coroutine: Coroutine[Any, Any, T], seconds: float = 20) -> T:
     thread.start()
     thread.join(seconds + 1)
     if thread.is_alive():
-        raise TimeoutError(f"the code did not give way within {seconds} seconds (a loop without await?)")
+        raise TimeoutError(f"the code did not give way within {seconds:g} seconds (a loop without await?)")
     if failed:
         raise _innermost(failed[0]) from None
     return done[0]

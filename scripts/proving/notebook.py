@@ -10,7 +10,7 @@ from typing import Any
 
 from proving.findings import Finding
 from proving.paths import Tree
-from proving.source import Cell, Lab
+from proving.source import Cell, Lab, slugs
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ def sync(tree: Tree, labs: list[Lab]) -> list[str]:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8", newline="\n")
             done.append(f"wrote {tree.relative(path)}")
-    for path in _strays(tree, labs):
+    for path in _strays(tree):
         path.unlink()
         done.append(f"deleted {tree.relative(path)}: it has no lab")
     return done
@@ -70,12 +70,12 @@ def stale(tree: Tree, labs: list[Lab]) -> list[Finding]:
             findings.append(Finding(tree.relative(path), f"The notebook of labs/{lab.slug} is missing.", repair))
         elif path.read_text(encoding="utf-8") != learners(lab):
             findings.append(Finding(tree.relative(path), f"It differs from what labs/{lab.slug}/lab.py gives.", repair))
-    findings += [Finding(tree.relative(p), "It has no lab.", repair) for p in _strays(tree, labs)]
+    findings += [Finding(tree.relative(p), "It has no lab.", repair) for p in _strays(tree)]
     return findings
 
 
 def cells_of(path: Path) -> list[Json]:
-    """The code cells of a learner's notebook as {id, source}.
+    """The code cells of a learner's notebook as {id, source, tags}.
 
     Raises `ValueError` with a sentence when the file is no notebook.
     """
@@ -86,6 +86,7 @@ def cells_of(path: Path) -> list[Json]:
             {
                 "id": str(c.get("id", "")),
                 "source": c["source"] if isinstance(c["source"], str) else "".join(c["source"]),
+                "tags": list(c.get("metadata", {}).get("tags", [])),
             }
             for c in cells
         ]
@@ -93,8 +94,9 @@ def cells_of(path: Path) -> list[Json]:
         raise ValueError(f"{path.name} is no notebook ({type(error).__name__}: {error})") from None
 
 
-def _strays(tree: Tree, labs: list[Lab]) -> list[Path]:
-    known = {lab.slug for lab in labs}
+def _strays(tree: Tree) -> list[Path]:
+    """Notebooks without a lab. One whose lab is being mended is none."""
+    known = slugs(tree)
     return sorted(p for p in tree.notebooks.glob("*.ipynb") if p.stem not in known)
 
 

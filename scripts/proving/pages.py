@@ -115,7 +115,7 @@ def _facts(lab: Lab, evidence: Evidence) -> str:
         ("Time", f"{header.minutes} minutes"),
         ("Level", html.escape(header.level)),
         ("Needs", "Python 3.11 to 3.13" + (", Linux" if header.needs == "linux" else "")),
-        ("Exercises", f"{len(lab.exercises)}, with {mistakes} wrong answers they catch"),
+        ("Exercises", f"{len(lab.exercises)}, catching {mistakes} wrong answers"),
         ("Proof", f'<a href="#proof">{proof}</a>'),
     ]
     return _terms("pg-facts", facts)
@@ -389,7 +389,8 @@ def excerpt(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
         if landed and all(held):
             before = _output(landed, name="Before")
             after = _output("\n".join(held), name="After your defense", kind="pg-held")
-            return f'<div class="pg-shown">{before}{after}<p>Printed by <a href="labs/{lab.slug}/">{html.escape(lab.header.title)}</a>, in the run behind this page.</p></div>\n'
+            link = f"Printed by [{_inline(lab.header.title)}](labs/{lab.slug}.md), in the run behind this page."
+            return f'<div class="pg-shown" markdown="1">\n\n{before}\n\n{after}\n\n{link}\n\n</div>\n'
     return "No lab was proved on this machine.\n"
 
 
@@ -417,7 +418,7 @@ def _terms(kind: str, facts: list[tuple[str, str]]) -> str:
 
 
 def _mark(passed: bool) -> str:
-    return "✓ passed" if passed else "**✗ failed**"
+    return "✓\N{NO-BREAK SPACE}passed" if passed else "**✗\N{NO-BREAK SPACE}failed**"
 
 
 def _count(number: int, thing: str) -> str:

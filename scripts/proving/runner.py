@@ -126,7 +126,6 @@ class Runner:
         self._warm = warm and WARM_IS_POSSIBLE
         self._progress = progress or (lambda plan, text: None)
         self._zygotes: dict[int, _Zygote] = {}
-        self._preload: list[str] = []
         self._base = Path(tempfile.mkdtemp(prefix="proving-"))
 
     def __enter__(self) -> "Runner":
@@ -144,8 +143,7 @@ class Runner:
         """
         wanted = list(plans)
         if self._warm:
-            self._preload = third_party_imports(self._tree, [plan.lab for plan in wanted])
-            # Both hash seeds at once: the imports of the second overlap the first runs.
+            # Both hash seeds at once: the second starts while the first runs.
             for seed in sorted({plan.seed for plan in wanted}):
                 self._zygote(seed)
         results: dict[int, Run] = {}
@@ -166,8 +164,6 @@ class Runner:
     def alone(self, plans: list[Plan]) -> list[Run]:
         """Run variants each from the first cell, as `run` does where nothing can be forked."""
         runs: list[Run] = []
-        if self._warm and not self._preload:
-            self._preload = third_party_imports(self._tree, [plan.lab for plan in plans])
         self._work(plans, runs.append, lambda run: [])
         return runs
 
@@ -199,9 +195,9 @@ class Runner:
     def _zygote(self, seed: int) -> "_Zygote":
         if self._warm:
             if seed not in self._zygotes:
-                self._zygotes[seed] = _Zygote(self._tree, seed, self._preload)
+                self._zygotes[seed] = _Zygote(self._tree, seed)
             return self._zygotes[seed]
-        return _Zygote(self._tree, seed, []) if WARM_IS_POSSIBLE else _Spawner(self._tree, seed)
+        return _Zygote(self._tree, seed) if WARM_IS_POSSIBLE else _Spawner(self._tree, seed)
 
     def _start(self, plan: Plan) -> _Running:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._base))
@@ -209,7 +205,7 @@ class Runner:
         path.write_text(json.dumps(_written(plan, self._tree)), encoding="utf-8")
         (folder / "report.jsonl").touch()
         zygote = self._zygote(plan.seed)
-        zygote.start(path)
+        zygote.start(path, third_party_imports(self._tree, plan.lab) if self._warm else [])
         self._progress(plan, "started")
         return _Running(plan, folder, zygote, time.monotonic())
 
@@ -308,9 +304,9 @@ class Runner:
 class _Zygote:
     """The parent's end of zygote.py."""
 
-    def __init__(self, tree: Tree, seed: int, preload: list[str]) -> None:
+    def __init__(self, tree: Tree, seed: int) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "proving.zygote", *preload],
+            [sys.executable, "-m", "proving.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -323,8 +319,8 @@ class _Zygote:
         self._pending = b""
         self._said: dict[tuple[str, str], str] = {}
 
-    def start(self, plan: Path) -> None:
-        self._input.write(f"{plan}\n".encode())
+    def start(self, plan: Path, modules: list[str]) -> None:
+        self._input.write("\t".join([str(plan), *modules]).encode() + b"\n")
         self._input.flush()
 
     def listen(self) -> None:
@@ -366,7 +362,7 @@ class _Spawner(_Zygote):
     def __init__(self, tree: Tree, seed: int) -> None:
         self._environment = clean_environment(tree, seed)
 
-    def start(self, plan: Path) -> None:
+    def start(self, plan: Path, modules: list[str]) -> None:
         with (plan.parent / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "proving.worker", str(plan)],
@@ -418,21 +414,35 @@ def clean_environment(tree: Tree, seed: int) -> dict[str, str]:
     }
 
 
-def third_party_imports(tree: Tree, labs: list[Lab]) -> list[str]:
-    """The modules outside the standard library that these labs and what they share import."""
-    texts = [cell.text for lab in labs for cell in lab.code]
-    texts += [
-        p.read_text(encoding="utf-8") for name in ("harbor", "fixtures") for p in (tree.labs / name).rglob("*.py")
-    ]
-    ours = {"labkit", "harbor", "fixtures", "__future__", *sys.stdlib_module_names}
+def third_party_imports(tree: Tree, lab: Lab) -> list[str]:
+    """The modules outside the standard library that `lab` imports, itself or through our shared ones."""
+    texts = [cell.text for cell in lab.code]
     found: set[str] = set()
-    for text in texts:
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module)
-    return sorted(name for name in found if name.split(".")[0] not in ours)
+    seen: set[str] = set()
+    while texts:
+        for name in _imports(texts.pop()):
+            top = name.split(".")[0]
+            if top in ("harbor", "fixtures") and name not in seen:
+                seen.add(name)
+                path = tree.labs.joinpath(*name.split("."))
+                files = [path.with_suffix(".py"), path / "__init__.py"]
+                texts += [file.read_text(encoding="utf-8") for file in files if file.is_file()]
+            elif top not in ("labkit", "harbor", "fixtures", "__future__", *sys.stdlib_module_names):
+                found.add(name)
+    return sorted(found)
+
+
+def _imports(text: str) -> set[str]:
+    """The full names of the modules that `text` imports; of `from package import name`, both readings."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            if node.module in ("harbor", "fixtures"):
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
 def _written(plan: Plan, tree: Tree) -> Json:

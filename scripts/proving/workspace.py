@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from proving.runner import Limits, Plan, Runner
 from proving.source import Lab
 
 Json = dict[str, Any]
+_AGAIN = "To begin again (your copy is kept): python3 scripts/lab.py {} --reset"
 
 
 def copy_of(tree: Tree, slug: str) -> Path:
@@ -23,14 +25,21 @@ def copy_of(tree: Tree, slug: str) -> Path:
 def open_copy(tree: Tree, lab: Lab) -> tuple[Path, str]:
     """The learner's copy, made when there is none, and a sentence on what was found. Raises OSError."""
     path = copy_of(tree, lab.slug)
+    again = f"(your copy is kept): python3 scripts/lab.py {lab.slug} --reset"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        path.write_text(notebook.learners(lab), encoding="utf-8", newline="\n")
+        # Whole or not at all: what lies there is never written over, so a half would stay.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(notebook.learners(lab), encoding="utf-8", newline="\n")
+        os.replace(draft, path)
         return path, f"Made your copy: {tree.relative(path)}"
-    if _source_of(path) != lab.digest:
+    source = _source_of(path)
+    if source is None:
+        return path, f"Yours is {tree.relative(path)}, but it is no notebook. To begin again {again}"
+    if source != lab.digest:
         return path, (
             f"Yours is {tree.relative(path)}; the lab has changed since you began, and your copy was left as it is. "
-            f"For the changed lab (a copy of yours is kept): python3 scripts/lab.py {lab.slug} --reset"
+            f"For the changed lab {again}"
         )
     return path, f"Yours, as you left it: {tree.relative(path)}"
 
@@ -53,47 +62,135 @@ def reset(tree: Tree, lab: Lab) -> tuple[Path, Path | None]:
     return open_copy(tree, lab)[0], kept
 
 
-def judge(tree: Tree, lab: Lab, copy: Path) -> tuple[list[Json], str]:
-    """Run the learner's answers: [{exercise, status, message}] and why the run ended early, if it did.
+def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[Json], list[str]]:
+    """Run the learner's answers: [{exercise, status, message}], and sentences about other cells.
 
     The lab's own cells run as its source has them; from the notebook come the exercise cells and
     any cell the learner has added. After an exercise that is not done the solution takes its
-    place, so that each is judged for itself. Raises `ValueError` when the file is no notebook.
+    place, so that each is judged for itself; when one ends the run (a loop without end, a dead
+    process), the lab runs again without it. `seconds` is what one cell may take.
+    Raises `ValueError` when the file is no notebook of this lab, OSError when it cannot be read.
     """
-    plan = Plan(lab, "learner", learner=tuple(_cells(lab, copy)), limits=Limits(lab_seconds=180))
+    cells, missing = _cells(lab, copy)
+    limits = Limits(cell_seconds=seconds, lab_seconds=max(180, 2 * seconds))
+    fatal: dict[str, str] = {}
+    remarks: list[str] = []
     with Runner(tree, jobs=1, warm=False) as runner:
-        run = runner.run([plan])[0]
-    judged = list(run.judged)
-    for exercise in lab.exercises[len(judged) :]:
-        where = next((c for c in lab.cells if c.id == run.last_cell), None)
-        mine = run.death and where and where.exercise == exercise.id
-        message = f"The notebook {run.death}, in cell {run.last_cell}." if mine else "Not reached."
-        judged.append({"exercise": exercise.id, "status": "wrong" if mine else "not reached", "message": message})
-    return judged, f"The run ended early: it {run.death} (cell {run.last_cell})." if run.death else ""
+        while True:
+            run = runner.run([Plan(lab, "learner", learner=tuple(cells), limits=limits)])[0]
+            if not run.death:
+                break
+            last = next((c for c in cells if c["id"] == run.last_cell), None)
+            if last is None:
+                remarks.append(f"The run {run.death} before its first cell.")
+                break
+            if last.get("own"):
+                remarks.append(f"{last['own']} {run.death} and was left out.")
+                last["code"] = ""
+            elif last["exercise"] and last["exercise"] not in fatal:
+                fatal[last["exercise"]] = (
+                    f"Your code {run.death} (cell {last['id']}); expected: it finishes, and the notebook goes on."
+                )
+                answer = next(c for c in cells if c["exercise"] == last["exercise"] and c["tag"] == "exercise")
+                answer["learner"] = answer["code"]
+            else:
+                remarks.append(
+                    f"The run ended early: the lab's own cell {last['id']} {run.death}. {_AGAIN.format(lab.slug)}"
+                )
+                break
+    known = {cell["id"]: cell for cell in cells}
+    for ran in run.cells:
+        if ran.error:
+            said = f"{ran.error['name']}: {ran.error['value']}{ran.error['at']}"
+            own = known[ran.id].get("own")
+            remarks.append(
+                f"{own} raised {said}."
+                if own
+                else f"The lab's own cell {ran.id} raised {said}. {_AGAIN.format(lab.slug)}"
+            )
+    results = {result["exercise"]: result for result in run.judged}
+    judged = []
+    for exercise in lab.exercises:
+        result = results.get(exercise.id, {"exercise": exercise.id, "status": "not reached", "message": ""})
+        if exercise.id in fatal:
+            result = {"exercise": exercise.id, "status": "wrong", "message": fatal[exercise.id]}
+        elif exercise.id in missing and result["status"] != "done":
+            message = f"Its cell is gone from your notebook. {_AGAIN.format(lab.slug)}"
+            result = {"exercise": exercise.id, "status": "not started", "message": message}
+        judged.append(result)
+    return judged, remarks
 
 
-def _cells(lab: Lab, copy: Path) -> list[Json]:
-    """The lab's code cells with the learner's answers beside the solutions, and the learner's own cells."""
+def _cells(lab: Lab, copy: Path) -> tuple[list[Json], set[str]]:
+    """The cells to run, the learner's answers beside the solutions; and the exercises without a cell."""
     written = notebook.cells_of(copy)
-    answers = {c["id"]: c["source"] for c in written}
-    known = {cell.id for cell in lab.code}
+    names = _names(lab, written)
+    if not any(names):
+        raise ValueError(f"{copy.name} holds no cell of the lab {lab.slug}")
+    answers = {name: cell["source"] for name, cell in zip(names, written, strict=True) if name}
     own: dict[str, list[Json]] = {}
     last = ""
-    for cell in written:
-        if cell["id"] in known:
-            last = cell["id"]
-        elif cell["source"].strip():
-            own.setdefault(last, []).append(
-                {"id": cell["id"], "tag": None, "exercise": None, "code": cell["source"], "learner": ""}
-            )
+    for number, (name, cell) in enumerate(zip(names, written, strict=True), 1):
+        last = name or last
+        if not name and cell["source"].strip():
+            own.setdefault(last, []).append(_own(number, cell["source"]))
     cells: list[Json] = list(own.get("", []))
+    for part in lab.code:
+        exercise = lab.exercise(part.exercise) if part.tag == "exercise" and part.exercise else None
+        code = exercise.solution if exercise else part.text
+        learner = answers.get(part.id, exercise.starter) if exercise else ""
+        cells.append({"id": part.id, "tag": part.tag, "exercise": part.exercise, "code": code, "learner": learner})
+        cells += own.get(part.id, [])
+    for exercise in lab.exercises:
+        places = [i for i, c in enumerate(cells) if c["exercise"] == exercise.id]
+        for between in cells[places[0] : places[-1]]:
+            if between.get("own"):
+                # What the learner tries out before the check may fail: it is no part of the answer.
+                between["code"] = f"get_ipython().run_cell({between['code']!r}, store_history=False);"
+    return cells, {exercise.id for exercise in lab.exercises if exercise.cell.id not in answers}
+
+
+def _own(number: int, source: str) -> Json:
+    """A cell the learner has added, with how to speak of it."""
+    first = source.strip().splitlines()[0]
+    return {
+        "id": f"yours-{number}",
+        "tag": None,
+        "exercise": None,
+        "code": source,
+        "learner": "",
+        "own": f"Your own cell `{first}`",
+    }
+
+
+def _names(lab: Lab, written: list[Json]) -> list[str]:
+    """For each of the learner's cells the id of the lab's cell that it is; "" for a cell they added.
+
+    An older notebook format has no ids, and some editors give new ones. What is not known by its id
+    is known by its text; an exercise by its tag or first line, between its neighbours.
+    """
+    ids = [cell.id for cell in lab.code]
+    names = [cell["id"] if cell["id"] in ids else "" for cell in written]
     for cell in lab.code:
-        exercise = lab.exercise(cell.exercise) if cell.tag == "exercise" and cell.exercise else None
-        code = exercise.solution if exercise else cell.text
-        learner = answers.get(cell.id, exercise.starter) if exercise else ""
-        cells.append({"id": cell.id, "tag": cell.tag, "exercise": cell.exercise, "code": code, "learner": learner})
-        cells += own.get(cell.id, [])
-    return cells
+        text = lab.exercise(cell.exercise).starter if cell.tag == "exercise" and cell.exercise else cell.text
+        for place, other in enumerate(written):
+            if cell.id not in names and not names[place] and other["source"].strip() == text.strip():
+                names[place] = cell.id
+    for exercise in lab.exercises:
+        if exercise.cell.id in names:
+            continue
+        position = ids.index(exercise.cell.id)
+        start = max((i + 1 for i, name in enumerate(names) if name in ids[:position]), default=0)
+        stop = min((i for i, name in enumerate(names) if name in ids[position + 1 :]), default=len(names))
+        first = exercise.starter.strip().splitlines()[0]
+        mine = [
+            i
+            for i in range(start, stop)
+            if not names[i] and ("exercise" in written[i]["tags"] or written[i]["source"].strip().startswith(first))
+        ]
+        if mine:
+            names[mine[-1]] = exercise.cell.id
+    return names
 
 
 def fingerprint(path: Path) -> str:
@@ -101,8 +198,12 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(json.dumps(notebook.cells_of(path)).encode()).hexdigest()
 
 
-def _source_of(path: Path) -> str:
+def _source_of(path: Path) -> str | None:
+    """The hash of the lab that the copy was made from; "" when it does not say, None when it is no notebook."""
     try:
+        notebook.cells_of(path)
         return str(json.loads(path.read_text(encoding="utf-8"))["metadata"]["proving_ground"]["source"])
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
+        return None
+    except (KeyError, TypeError):
         return ""

@@ -1,7 +1,9 @@
 """A warm process that forks one worker for each plan it is told of.
 
-It imports IPython and the packages that the labs import, stays at one thread, and reads one plan
-path a line from standard input. For each it forks a worker in a session of its own and writes
+It has IPython imported, stays at one thread, and reads one line a plan from standard input: the
+plan's path, then the modules its lab imports. It imports those of them it has not yet, so that a
+lab that needs little starts while another's packages are still loading, and the next lab finds
+them there. Then it forks a worker in a session of its own and writes
 `started <plan> <pid>` and later `ended <plan> <status>`; `left <plan> <names>` comes first when
 the worker's death leaves processes behind. All of it ends when standard input closes.
 """
@@ -19,11 +21,9 @@ from proving import confine
 from proving.worker import run_plan
 
 
-def main(modules: list[str]) -> None:
-    """Preload `modules`, then serve plans until standard input closes."""
+def main() -> None:
+    """Serve plans until standard input closes."""
     confine.adopt_orphans()
-    preload(modules)
-    print(f"ready {psutil.Process().num_threads()}", flush=True)
     running: dict[int, str] = {}
     pending = b""
     wake_read, wake_write = os.pipe()
@@ -40,13 +40,15 @@ def main(modules: list[str]) -> None:
                 break
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                plan = line.decode()
+                plan, *modules = line.decode().split("\t")
+                preload(modules)
                 pid = _fork(Path(plan), wake_write)
                 running[pid] = plan
                 print(f"started {plan}\t{pid}", flush=True)
         _reap(running)
     for pid in running:
         _kill_session(pid)
+    os._exit(0)  # Taking a hundred modules down in order would cost more than some labs.
 
 
 def preload(modules: list[str]) -> None:
@@ -127,4 +129,4 @@ def _kill_session(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 from proving import notebook, pages, site
+from proving.commands.build import build
 from proving.display import complain, console, say, table
 from proving.paths import Tree, checkout
 from proving.runner import Plan, Runner, variants_of
@@ -65,6 +66,9 @@ def main(arguments: list[str]) -> int:
     labs, findings = read_all(tree)
     if findings:
         complain(str(findings[0]))
+        return 2
+    if build(tree, reuse=True):
+        complain("The site does not build; repair that first.")
         return 2
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         ways = _ways(tree, labs, Path(folder))

@@ -2,6 +2,8 @@
 
 import sys
 
+import yaml
+
 from proving import pages
 from proving.display import complain
 from proving.findings import Unreadable
@@ -13,8 +15,8 @@ def ordered(tree: Tree) -> list[str]:
     """All slugs: those of the nav in its order, then the rest by name."""
     try:
         order = pages.lab_order(tree)
-    except OSError:
-        order = []
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        order = []  # The build says what is wrong with mkdocs.yml; a learner can do without it.
     known = slugs(tree)
     return [s for s in order if s in known] + [s for s in known if s not in order]
 
@@ -25,22 +27,42 @@ def choose(tree: Tree, slug: str | None) -> Lab | None:
     if slug is not None and slug not in known:
         complain(f"There is no lab {slug!r}. Labs here: {', '.join(known) or 'none yet'}.")
         return None
-    try:
-        labs = [read(tree, name) for name in ([slug] if slug else known)]
-    except Unreadable as error:
-        complain(str(error))
-        return None
+    if slug is not None:
+        try:
+            return read(tree, slug)
+        except Unreadable as error:
+            complain(str(error))
+            return None
+    labs = finishable(tree)
     if not labs:
-        complain("There is no lab yet. Make one: python3 scripts/new.py SLUG")
+        complain("There is no lab to open yet. Make one: python3 scripts/new.py SLUG")
         return None
     done = record(tree)
     return next((lab for lab in labs if any(e.id not in done.get(lab.slug, {}) for e in lab.exercises)), labs[0])
 
 
+def finishable(tree: Tree) -> list[Lab]:
+    """The labs a learner can do, in order: what its author has not finished is named or passed over."""
+    labs = []
+    for slug in ordered(tree):
+        try:
+            lab = read(tree, slug)
+        except Unreadable as error:
+            complain(str(error.findings[0]))
+            continue
+        if not lab.todos:
+            labs.append(lab)
+    return labs
+
+
 def record(tree: Tree) -> dict[str, dict[str, str]]:
     """What work/progress.json says is done: {slug: {exercise: time}}."""
     module = _labkit_record(tree)
-    return dict(module.load(tree.work / "progress.json"))
+    try:
+        return dict(module.load(tree.work / "progress.json"))
+    except OSError as error:
+        complain(f"work/progress.json cannot be read ({error.strerror}); going on as if nothing were done.")
+        return {}
 
 
 def note(tree: Tree, slug: str, exercise: str) -> None:

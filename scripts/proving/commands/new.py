@@ -2,12 +2,15 @@
 
 import argparse
 import re
+import shutil
 from datetime import date
 
 from proving import source
 from proving.display import complain, say
 from proving.paths import checkout
 
+# What the folders labs/ and docs/labs/ already use.
+TAKEN = ("labkit", "harbor", "fixtures", "files", "index")
 SKELETON = '''# ---
 # title: {title}
 # summary: "TODO: the question this lab answers, one sentence"
@@ -98,8 +101,8 @@ def main(arguments: list[str]) -> int:
         complain(f"{slug!r} is no slug. Use lower case words joined by hyphens, for instance verify-every-block.")
         return 2
     folder = tree.labs / slug
-    if folder.exists():
-        complain(f"labs/{slug} exists already; nothing was changed. Choose another name.")
+    if folder.exists() or slug in TAKEN:
+        complain(f"labs/{slug} exists already, or has another meaning; nothing was changed. Choose another name.")
         return 2
     lessons = sorted(
         p.relative_to(tree.docs).as_posix() for place in ("learn", "start") for p in (tree.docs / place).rglob("*.md")
@@ -115,6 +118,7 @@ def main(arguments: list[str]) -> int:
         (folder / "files" / "take-home.md").write_text("TODO: what the learner uses on Monday.\n", encoding="utf-8")
         (folder / "lab.py").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
         complain(
             f"labs/{slug} cannot be written ({error.strerror}). Copy the course to a folder of your own and run it there."
         )

@@ -4,10 +4,11 @@ import argparse
 import errno
 import functools
 import http.server
+import sys
 import threading
 import webbrowser
 
-from proving.commands.build import build
+from proving.commands.build import attempt, interrupted
 from proving.display import complain, say
 from proving.paths import checkout
 
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
     # The port first: nobody should wait for a build that then cannot be served.
     handler = functools.partial(_Quiet, directory=str(tree.site))
     try:
-        server = http.server.ThreadingHTTPServer((HOST, options.port), handler)
+        server = _Server((HOST, options.port), handler)
     except (OSError, OverflowError) as error:
         taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         why = "is taken or not yours" if taken else "cannot be used"
@@ -34,9 +35,14 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     with server:
-        build(tree, reuse=not options.fresh)
+        try:
+            outcome = attempt(tree, reuse=not options.fresh)
+        except KeyboardInterrupt:
+            return interrupted("serve.py")
         if not (tree.site / "index.html").exists():
             return 1
+        if not outcome.current:
+            complain("What follows is the site as it was built before.")
         address = f"http://{HOST}:{server.server_port}/"
         say(f"Proving Ground is at {address} (stop with Ctrl-C)")
         if options.open:
@@ -46,6 +52,11 @@ def main(arguments: list[str]) -> int:
         except KeyboardInterrupt:
             say("\nStopped.")
     return 0
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    # Windows would share a port that another program serves, and say nothing.
+    allow_reuse_address = sys.platform != "win32"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -19,8 +19,12 @@ def main(arguments: list[str]) -> int:
     if options.check:
         findings += notebook.stale(tree, complete)
     elif not findings:
-        for line in notebook.sync(tree, complete):
-            say(line)
+        try:
+            for line in notebook.sync(tree, complete):
+                say(line)
+        except OSError as error:
+            complain(f"notebooks/ cannot be written ({error.strerror}). Run it in a checkout of your own.")
+            return 2
     for finding in findings:
         complain(str(finding))
     if not findings:
