@@ -6,13 +6,16 @@ The trees lock one tiny package, which lies as a wheel in a folder, so nothing h
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import http.server
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -246,11 +249,9 @@ def test_a_changed_lock_is_installed(tree: Tree, uv: str) -> None:
 @needs_uv
 def test_notebooks_of_any_editor_find_labs(tree: Tree, uv: str) -> None:
     tree.run(tools=uv).succeeded()
-    command = [tree.venv / BIN / PYTHON, "-I", "-X", "utf8", "-c", "import sys; print(sys.path)"]
-    assert (
-        repr(str(tree.root / "labs"))
-        in subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
-    )
+    command = [str(tree.venv / BIN / PYTHON), "-I", "-X", "utf8", "-c", "import sys; print(sys.path)"]
+    path = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
+    assert repr(str(tree.root / "labs")) in path
 
 
 @needs_uv
@@ -275,7 +276,38 @@ def test_uv_follows_the_settings_of_pip(tree: Tree, uv: str) -> None:
     configuration.write_text(f"[global]\nno-index = true\n[install]\nfind-links =\n    {tree.wheels.as_uri()}\n")
     settings = tree.settings(uv, PIP_CONFIG_FILE=str(configuration), UV_SYSTEM_PYTHON="1")
     del settings["PIP_NO_INDEX"], settings["PIP_FIND_LINKS"]
-    assert "with uv" in tree.run(env=settings).succeeded().err
+    progress = tree.run(env=settings).succeeded().err
+    assert "with uv" in progress
+    assert "pip tries" not in progress
+
+
+@needs_uv
+@needs_posix
+def test_a_user_without_a_home_is_served(tree: Tree, uv: str) -> None:
+    closed = tree.aside / "closed"
+    closed.mkdir(mode=0o555)
+    settings = tree.settings(uv, HOME=str(closed / "home"), UV_CACHE_DIR=str(closed / "cache"))
+    progress = tree.run(env=settings, preexec_fn=_be_ordinary).succeeded().err
+    assert "pip tries" not in progress
+
+
+@needs_uv
+def test_a_cache_serves_without_a_network(tree: Tree, uv: str) -> None:
+    index = tree.aside / "index"
+    (index / "simple" / "tiny").mkdir(parents=True)
+    wheel = shutil.copy(tree.wheels / "tiny-1.0-py3-none-any.whl", index)
+    (index / "simple" / "tiny" / "index.html").write_text(f'<a href="/{Path(wheel).name}">{Path(wheel).name}</a>')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=index)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = tree.settings(
+            uv, UV_DEFAULT_INDEX=f"http://127.0.0.1:{server.server_port}/simple", UV_HTTP_RETRIES="0"
+        )
+        tree.run(env=settings).succeeded()
+        server.shutdown()
+    shutil.rmtree(tree.venv)
+    progress = tree.run(env=settings).succeeded().err
+    assert "pip tries" not in progress
 
 
 @needs_posix
@@ -384,7 +416,7 @@ def test_a_moved_folder_gets_its_own_environment(tree: Tree, uv: str) -> None:
 def test_two_at_once(tree: Tree, uv: str) -> None:
     children = [tree.start(tools=uv) for _ in range(2)]
     errors = [Done(child).succeeded().err for child in children]
-    assert sum("Making .venv" in err for err in errors) == 1, errors
+    assert sum("Preparing the environment" in err for err in errors) == 1, errors
 
 
 @needs_uv

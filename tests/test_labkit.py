@@ -17,7 +17,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 import labkit  # noqa: E402 # labs/ has to be on the path first
-from labkit import checks, opening, record  # noqa: E402
+from labkit import checks, record  # noqa: E402
 
 PYTHON_WITH_LABKIT = {**os.environ, "PYTHONPATH": str(ROOT / "labs")}
 
@@ -40,7 +40,6 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "work" / "progress.json"
     monkeypatch.delenv("LABKIT_EVENTS")
     monkeypatch.setattr(record, "PROGRESS", path)
-    monkeypatch.setattr(record.save, "__defaults__", (path,))
     record.open_lab("tiny")
     yield path
     monkeypatch.setattr(record, "_slug", None)
@@ -234,7 +233,9 @@ def test_a_record_that_cannot_be_written_costs_no_check(learner: Path, capsys: p
     assert err.startswith("(Not noted as done: progress.json cannot be written:")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"tiny": []}', '{"tiny": {"rule": "soon"}}', '{"tiny": {"rule": 3}}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"tiny": []}', '{"tiny": {"rule": "soon"}}', '{"tiny": {"rule": 3}}', "\0"]
+)
 def test_a_broken_record_is_set_aside_and_never_lost(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -280,9 +281,7 @@ def in_process(code: str, labs: Path, temporary: Path) -> str:
     """Run code beside a small lab `tiny`, in a Python whose temporary folder is `temporary`."""
     temporary.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(labs), "TMPDIR": str(temporary), "LABKIT_EVENTS": os.devnull}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
-    )
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -390,4 +389,3 @@ def test_labkit_imports_the_standard_library_only() -> None:
     )
     roots = {name.split(".")[0] for name in result.stdout.split()}
     assert roots - {"labkit"} <= set(sys.stdlib_module_names)
-    assert not opening.LABS.joinpath("labkit.py").exists()

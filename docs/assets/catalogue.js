@@ -71,6 +71,7 @@
     }
 
     form.addEventListener("input", changed);
+    form.addEventListener("change", changed);
     form.addEventListener("submit", function (event) { event.preventDefault(); });
     form.addEventListener("reset", function () { setTimeout(changed, 0); });
     window.addEventListener("popstate", function () { recall(); show(); });

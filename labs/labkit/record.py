@@ -27,7 +27,7 @@ def note(exercise: str) -> None:
     if _slug is None or under_proof():
         return
     try:
-        save(_slug, exercise, datetime.now(UTC))
+        save(_slug, exercise, datetime.now(UTC), PROGRESS)
     except OSError as error:
         print(f"(Not noted as done: {PROGRESS.name} cannot be written: {error.strerror}.)", file=sys.stderr)
 

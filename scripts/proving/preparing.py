@@ -85,8 +85,6 @@ def enter(locks: list[str]) -> NoReturn:
     if os.environ.pop(environment.HANDED_OVER, None):
         environment.fail(f"The environment {VENV} does not start as it should: remove that folder and {AGAIN}.")
     try:
-        if Path(sys.prefix).resolve() == VENV.resolve():
-            _leave()
         if not _is_ready(locks):
             with _alone() as lock:
                 if not _is_ready(locks):  # another process may have done it while this one waited
@@ -106,16 +104,6 @@ def _is_ready(locks: list[str]) -> bool:
 def _base_python() -> str:
     """The Python below any virtual environment: one made from another environment would break with it."""
     return getattr(sys, "_base_executable", None) or sys.executable
-
-
-def _leave() -> None:
-    """Start again outside .venv, which cannot be remade by its own Python."""
-    base = _base_python()
-    if Path(base).resolve() == Path(sys.executable).resolve() and os.path.samefile(Path(base).parent, BIN):
-        environment.fail(
-            f"The environment {VENV} is damaged: remove that folder and {AGAIN} with the Python you want to use."
-        )
-    _replace_process(base)
 
 
 def _hand_over(python: str) -> NoReturn:
@@ -262,13 +250,15 @@ class Preparation:
 
     def _make(self) -> Path:
         if VENV.exists() or VENV.is_symlink():
+            if os.name == "nt" and Path(sys.prefix).resolve() == VENV.resolve():
+                environment.fail(f"Windows cannot remake {VENV} while its Python runs: {AGAIN} with `py -3.13`.")
             self.steps.say("Removing .venv: it does not work, or was made for another Python or another folder.")
             _remove_venv()
         version = ".".join(str(part) for part in sys.version_info[:3])
         self.steps.say(f"Making .venv for Python {version}.")
         outcome = Outcome(1, "")
         if self.uv:
-            outcome = self._call([self.uv, "venv", "--python", _base_python(), str(VENV)])
+            outcome = self._call([self.uv, "venv", "--no-cache", "--python", _base_python(), str(VENV)])
         if outcome.code and _has_venv():
             outcome = self._call([_base_python(), "-I", "-m", "venv", str(VENV)])
         packages = _probe()
@@ -308,9 +298,11 @@ class Preparation:
         settings, options = pip_settings.for_uv()
         command = [uv, "pip", "install", "--python", str(PYTHON), *options, "--require-hashes", "-r", file]
         outcome = self._call(command, settings)
-        if outcome.cause == "network":  # perhaps its cache holds everything
-            offline = self._call([*command, "--offline"], settings)
-            outcome = outcome if offline.code else offline
+        # Without a network its cache may hold everything; and some users have no home that could hold a cache.
+        other = {"network": "--offline", "permission": "--no-cache"}.get(outcome.cause)
+        if other:
+            again = self._call([*command, other], settings)
+            outcome = outcome if again.code else again
         return outcome
 
     def _has_pip(self) -> bool:
@@ -414,7 +406,8 @@ class Steps:
         if time.monotonic() - self.shown < (0.2 if self.live else self.EVERY):
             return
         self.shown = time.monotonic()
-        text = f"  {self.seconds():3.0f} s, {self._installed()} of about {self.total} packages in place: {self.doing}"
+        count = f", {self._installed()} of about {self.total} packages in place" if self.total else ""
+        text = f"  {self.seconds():3.0f} s{count}: {self.doing or 'at work'}"
         width = shutil.get_terminal_size().columns - 1
         sys.stderr.write("\r" + text[:width].ljust(width) if self.live else text[:160] + "\n")
         sys.stderr.flush()
@@ -516,14 +509,15 @@ def _is_complete(packages: Path, info: Path) -> bool:
             for name, _, size in csv.reader(file):
                 if not name.endswith(".pyc") and not _has_size(os.path.join(packages, name), size):
                     return False
-        return (info / "METADATA").stat().st_size > 0
+        return True
     except (OSError, ValueError, csv.Error):
         return False
 
 
 def _has_size(path: str, size: str) -> bool:
+    """Cut off is incomplete; longer is not: organizations append their certificate to the list in certifi."""
     try:
-        return os.stat(path).st_size == int(size) if size else os.path.lexists(path)
+        return os.stat(path).st_size >= int(size or 0)
     except OSError:
         return False
 

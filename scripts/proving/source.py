@@ -403,7 +403,7 @@ def _prose(body: str, line: int, where: str, findings: list[Finding]) -> str:
 
 def _python(body: str, line: int, where: str, findings: list[Finding]) -> None:
     try:
-        ast.parse(body)
+        compile(body, where, "exec", dont_inherit=True)
     except SyntaxError as error:
         at = line + (error.lineno or 1)
         findings.append(
@@ -523,7 +523,7 @@ def _order(
         findings.append(
             Finding(where, "There are no instructor notes.", 'Add a `# %% [markdown] tags=["instructor"]` cell.')
         )
-    for exercise, following in zip(exercises, [*exercises[1:], None], strict=True):
+    for exercise, following in zip(exercises, [*exercises[1:], None], strict=False):
         limit = cells.index(following.cell) if following else len(cells)
         for part in (*exercise.checks, *exercise.mistakes):
             if cells.index(part) > limit:

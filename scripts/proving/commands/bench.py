@@ -100,9 +100,9 @@ def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], N
     notebooks = [str(folder / f"{lab.slug}.ipynb") for lab in labs]
 
     def run(*command: str) -> None:
-        subprocess.run(
-            command, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command[1:5])} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
     def ours(code: str) -> None:
         _python(f"from proving import proof, paths; {code}")

@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> int:
     if options.no_open:
         return 0
     command = [sys.executable, "-m", "jupyterlab", str(path), "--ServerApp.root_dir", str(tree.root)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # In a container there is often no one else; only loopback can reach it.
     return _run([*command, "--ip", "127.0.0.1", *passed_on], tree)
 
 

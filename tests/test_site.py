@@ -1,0 +1,562 @@
+"""The built site, as files and in a browser; and the same pages built by the other engine."""
+
+import gzip
+import importlib.util
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import nbformat
+import pytest
+import yaml
+from browser import CONTRAST, FOCUS, STICKS_OUT, Browser, opened, served
+from conftest import write_small_lab
+from proving import pages, proof, site
+from proving.paths import Tree
+from proving.proof import Evidence
+from proving.source import Lab, read_all
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+
+# One worker does them all: the site is built and the browser opened once.
+pytestmark = pytest.mark.xdist_group("site")
+
+ROOT = Path(__file__).resolve().parents[1]
+TOKENS = "labs/bind-tokens-to-their-audience/"
+SAMPLES = ("", "labs/", TOKENS, "learn/protocols/authorization-for-tools/", "status/")
+WEIGHT = 400_000
+CONTRAST_AA = 4.5
+
+
+@dataclass(frozen=True)
+class Built:
+    """The site of this checkout, built in a copy of it."""
+
+    tree: Tree
+    labs: dict[str, Lab]
+    evidence: dict[str, Evidence]
+
+    @property
+    def pages(self) -> list[str]:
+        """The address of each page of the nav, below the site's root."""
+        return [re.sub(r"(^|/)index\.md$|\.md$", lambda m: m[1] or "/" * (m[0] == ".md"), p) for p in self.sources]
+
+    @property
+    def sources(self) -> list[str]:
+        nav = yaml.safe_load((self.tree.root / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+        return [str(leaf) for leaf in _leaves(nav)]
+
+    def html(self, page: str) -> Path:
+        return self.tree.site / page / "index.html" if not page.endswith(".html") else self.tree.site / page
+
+
+def _leaves(node: object) -> Iterator[object]:
+    if isinstance(node, dict | list):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from _leaves(child)
+    else:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Prove (from the cache where nothing has changed), stage and build, all in a copy."""
+    tree = Tree(tmp_path_factory.mktemp("site") / "copy")
+    ignore = shutil.ignore_patterns("__pycache__", ".ruff_cache")
+    for name in ("docs", "labs", ".cache/evidence"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, tree.root / name, ignore=ignore)
+    for name in ("mkdocs.yml", "requirements.txt"):
+        shutil.copyfile(ROOT / name, tree.root / name)
+    labs, findings = read_all(tree)
+    assert findings == []
+    complete = [lab for lab in labs if not lab.todos]
+    evidence = proof.prove(tree, [lab.slug for lab in complete], reuse=True)
+    pages.stage(tree, complete, evidence)
+    site.run_mkdocs(tree, tree.site)
+    return Built(tree, {lab.slug: lab for lab in complete}, {e.slug: e for e in evidence})
+
+
+@pytest.fixture(scope="session")
+def browser(built: Built) -> Iterator[Browser]:
+    with served(built.tree.site) as base, opened(base) as session:
+        yield session
+
+
+class Page(HTMLParser):
+    """What a reader, a link and a search engine find in one page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.title = self.description = ""
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.headings: list[tuple[str, str]] = []
+        self.blocks: list[str] = []
+        self.classes: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        have = {name: value or "" for name, value in attrs}
+        self.ids |= {have["id"]} if "id" in have else set()
+        self.links += [have[name] for name in ("href", "src") if name in have]
+        self.classes += [c for c in have.get("class", "").split() if c.startswith("pg-")]
+        if tag == "meta" and have.get("name") == "description":
+            self.description = have.get("content", "")
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((tag, ""))
+        if tag == "pre":
+            self.blocks.append("")
+        if tag in ("title", "pre", "script", "style", "article") or re.fullmatch("h[1-6]", tag):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._open:
+            self._open.remove(tag)
+
+    def handle_data(self, data: str) -> None:
+        if "script" in self._open or "style" in self._open:
+            return
+        self.text += data
+        if "title" in self._open:
+            self.title += data
+        if "pre" in self._open:
+            self.blocks[-1] += data
+        if self._open and re.fullmatch("h[1-6]", self._open[-1]):
+            level, text = self.headings[-1]
+            self.headings[-1] = (level, text + data.replace("¶", ""))
+
+
+# -- the files ------------------------------------------------------------------------------------
+
+
+def test_the_nav_names_every_page_and_nothing_else(built: Built) -> None:
+    on_disk = {p.relative_to(built.tree.site).as_posix() for p in built.tree.site.rglob("*.html")}
+    named = {(page + "/index.html").replace("//", "/").lstrip("/") for page in built.pages}
+    assert on_disk - {"404.html"} == named
+    shown = {p.removeprefix("labs/").removesuffix(".md") for p in built.sources if p.startswith("labs/")} - {"index"}
+    assert shown == set(built.labs)
+
+
+def test_every_page_has_a_title_a_description_of_its_own_and_one_h1(built: Built) -> None:
+    config = yaml.safe_load((built.tree.root / "mkdocs.yml").read_text(encoding="utf-8"))
+    seen: dict[str, str] = {}
+    for page in built.pages:
+        read = Page(built.html(page))
+        assert read.title.strip(), page
+        assert [level for level, _ in read.headings].count("h1") == 1, page
+        assert read.headings[0][0] == "h1", f"{page}: something stands above the h1"
+        assert 20 < len(read.description) <= 200, f"{page}: {read.description!r}"
+        assert read.description != config["site_description"], f"{page} has no description of its own"
+        assert read.description not in seen, f"{page} and {seen.get(read.description)} have the same description"
+        seen[read.description] = page
+
+
+def test_no_heading_skips_a_level(built: Built) -> None:
+    for page in built.pages:
+        levels = [int(level[1]) for level, _ in Page(built.html(page)).headings]
+        jumps = [pair for pair in itertools.pairwise(levels) if pair[1] > pair[0] + 1]
+        assert jumps == [], page
+
+
+def test_internal_links_and_anchors_resolve(built: Built) -> None:
+    read = {path: Page(path) for path in built.tree.site.rglob("*.html")}
+    broken, checked = [], 0
+    for path, page in read.items():
+        here = "/" + path.relative_to(built.tree.site).as_posix()
+        for link in page.links:
+            address, anchor = urldefrag(urljoin(here, link))
+            if urlsplit(address).scheme:
+                continue
+            target = built.tree.site / unquote(urlsplit(address).path).lstrip("/")
+            target = target / "index.html" if target.is_dir() else target
+            checked += 1
+            if not target.is_file() or (anchor and target in read and unquote(anchor) not in read[target].ids):
+                broken.append(f"{here}: {link}")
+    assert broken == []
+    assert checked > 100
+
+
+def test_no_page_names_a_registry_host_or_a_path_of_this_machine(built: Built) -> None:
+    hosts = [
+        ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
+    ]
+    hosts += [".".join(parts) for parts in (("crates", "io"), ("rubygems", "org"), ("nuget", "org"), ("docker", "io"))]
+    places = [f"{p}/" for p in (ROOT, built.tree.root, Path.home(), Path(tempfile.gettempdir()))]
+    kinds = (".html", ".json", ".ipynb", ".xml", ".txt", ".py", ".toml", ".yml", ".yaml")
+    for path in built.tree.site.rglob("*"):
+        if path.suffix in kinds:
+            text = path.read_text(encoding="utf-8")
+            assert [h for h in (*hosts, *places) if h in text] == [], path.relative_to(built.tree.site)
+
+
+def test_status_lists_each_lab_and_what_was_seen(built: Built) -> None:
+    status = Page(built.html("status/"))
+    for lab in built.labs.values():
+        assert lab.header.title in status.text
+        assert f"../labs/{lab.slug}/" in status.links
+        assert f"{built.evidence[lab.slug].verdict['seconds']:.1f}" in status.text
+    assert status.text.count("✓\N{NO-BREAK SPACE}passed") == 5 * len(built.labs)
+
+
+def test_each_lab_page_carries_the_stamp_of_its_run(built: Built) -> None:
+    for slug, evidence in built.evidence.items():
+        text = Page(built.html(f"labs/{slug}/")).text
+        stamp = text[text.index("Gates passed") : text.index("Run it again")]
+        for fact in (
+            "4 of 4",
+            evidence.stamp["date"][:10],
+            evidence.stamp["python"],
+            f"{evidence.stamp['seconds']:.1f} s",
+        ):
+            assert fact in stamp, f"{slug}: {fact}"
+        for name, version in evidence.stamp["versions"].items():
+            assert f"{name} {version}" in stamp, slug
+
+
+def test_the_landing_page_shows_the_run(built: Built) -> None:
+    text = Page(built.html("")).text
+    mistakes = sum(e.verdict["mistakes"] for e in built.evidence.values())
+    assert f"{len(built.labs)} of {len(built.labs)} labs proved on 20" in text
+    assert f"{mistakes} wrong answers caught" in text
+    assert "✗ ATTACK LANDED" in text
+    assert "✓ refused" in text
+
+
+# -- what the generated pages say when things are otherwise ----------------------------------------
+
+
+def test_a_lab_that_falls_short_is_shown_as_such(tree: Tree) -> None:
+    landed = 'landed("a stranger empties the till", open_till("stranger"))'
+    write_small_lab(tree, "tiny", (landed, 'print("<b>nothing</b> ``` lands")'))
+    (tree.root / "mkdocs.yml").write_text("nav: [labs/index.md, labs/tiny.md]\n")
+    labs, findings = read_all(tree)
+    assert findings == []
+    pages.stage(tree, labs, proof.prove(tree))
+    page = (tree.docs / "labs" / "tiny.md").read_text(encoding="utf-8")
+    assert "✗ did not pass" in page
+    assert "**✗\N{NO-BREAK SPACE}failed**" in page
+    assert "&lt;b&gt;nothing&lt;/b&gt; &#96;&#96;&#96; lands" in page
+    assert "✗ not proved" in (tree.docs / "labs" / "index.md").read_text(encoding="utf-8")
+    assert "0 of 1 labs proved" in (tree.cache / "includes" / "proved.md").read_text(encoding="utf-8")
+    assert "No lab was proved" in (tree.cache / "includes" / "excerpt.md").read_text(encoding="utf-8")
+
+
+def test_staging_takes_away_what_an_earlier_run_left(built: Built, tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "again")
+    for name in ("docs", "labs"):
+        shutil.copytree(built.tree.root / name, tree.root / name)
+    shutil.copyfile(built.tree.root / "mkdocs.yml", tree.root / "mkdocs.yml")
+    stale = tree.docs / "labs" / "files" / "gone" / "gone.ipynb"
+    stale.parent.mkdir()
+    stale.write_text("{}")
+    labs = [replace(lab, path=tree.labs / lab.slug / "lab.py") for lab in built.labs.values()]
+    pages.stage(tree, labs, list(built.evidence.values()))
+    assert not stale.exists()
+    assert (tree.docs / "labs" / "index.md").read_text() == (built.tree.docs / "labs" / "index.md").read_text()
+
+
+# -- the other engine -----------------------------------------------------------------------------
+
+
+def test_zensical_builds_the_same_pages(built: Built, tmp_path: Path) -> None:
+    if importlib.util.find_spec("zensical") is None:
+        pytest.skip("Zensical is not installed here (see requirements-test.txt)")
+    shutil.copytree(built.tree.docs, tmp_path / "docs")
+    shutil.copytree(built.tree.cache / "includes", tmp_path / ".cache" / "includes")
+    shutil.copyfile(built.tree.root / "mkdocs.yml", tmp_path / "mkdocs.yml")
+    result = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    ours = {p.relative_to(built.tree.site) for p in built.tree.site.rglob("*.html")}
+    assert {p.relative_to(tmp_path / "site") for p in (tmp_path / "site").rglob("*.html")} == ours
+    for page in built.pages:
+        one, other = Page(built.html(page)), Page(tmp_path / "site" / page / "index.html")
+        assert other.headings == one.headings, page
+        assert other.blocks == one.blocks, page
+        assert sorted(other.classes) == sorted(one.classes), page
+        assert other.description == one.description, page
+
+
+# -- the browser ----------------------------------------------------------------------------------
+
+
+def test_pages_load_without_complaint_and_ask_no_other_host(built: Built, browser: Browser) -> None:
+    for page in built.pages:
+        visit = browser.visit(page)
+        browser.until(lambda: browser.run("return document.readyState") == "complete", f"{page} is complete")
+        late = browser.log()
+        assert visit.complaints + late.complaints == [], page
+        asked = visit.requests + late.requests
+        assert asked, "the performance log is empty: this test sees nothing"
+        assert [url for url in asked if not url.startswith(browser.base)] == [], page
+
+
+def test_a_first_visit_is_light(built: Built, browser: Browser) -> None:
+    browser.tell("Network.clearBrowserCache")
+    weights = {}
+    for url in browser.visit("").requests:
+        path = built.tree.site / urlsplit(url).path.lstrip("/")
+        path = path / "index.html" if path.is_dir() else path
+        if "search" not in path.as_posix().removeprefix(built.tree.site.as_posix()):
+            weights[path.name] = len(gzip.compress(path.read_bytes()))
+    print("first visit, gzip bytes:", sum(weights.values()), weights)
+    assert {"index.html", "site.css", "catalogue.js"} <= set(weights)
+    assert sum(weights.values()) < WEIGHT
+
+
+def test_the_keyboard_goes_through_the_frame(browser: Browser) -> None:
+    browser.forget()
+    browser.visit("")
+    way = browser.tab_until(lambda at: at == "labs/")
+    assert way[0].startswith("#"), "the first stop is not the link that skips to the content"
+    assert any(at.startswith("__palette") for at in way)
+    assert "query" in way, "Tab does not reach the search"
+    browser.press(Keys.ENTER)
+    browser.until(lambda: browser.driver.current_url.endswith("/labs/"), "Enter on the tab opens the labs")
+
+
+def test_the_keyboard_reaches_everything_on_a_lab_page(browser: Browser) -> None:
+    browser.visit(TOKENS)
+    browser.until(lambda: browser.all("article .md-code__button"), "copy buttons")
+    way = browser.tab_until(lambda at: not at)
+    links = browser.run(
+        "return [...document.querySelectorAll('article a:not(.headerlink)')].map(a => a.getAttribute('href'))"
+    )
+    assert [link for link in links if link not in way] == []
+    folded = browser.run("return [...document.querySelectorAll('article summary')].map(s => s.innerText.trim())")
+    assert len(folded) > 4
+    assert [title for title in folded if f"SUMMARY {title[:60]}" not in way] == []
+
+
+def test_search_finds_the_audience(browser: Browser) -> None:
+    browser.visit("")
+    browser.press("/")
+    browser.until(lambda: browser.run(FOCUS) == "query", "the slash key opens the search")
+    browser.press(*"audience")
+    browser.until(lambda: browser.all(".md-search-result__item a"), "results")
+    first = [item.get_attribute("href") for item in browser.all(".md-search-result__item > a")][:3]
+    assert any(TOKENS in href or "authorization-for-tools" in href for href in first), first
+    assert re.search(r"\d+ matching", browser.text(".md-search-result__meta"))
+    late = browser.log()
+    assert [url for url in late.requests if not url.startswith(browser.base)] == []
+
+
+def test_the_scheme_follows_the_system_and_the_choice_is_kept(browser: Browser) -> None:
+    def scheme() -> object:
+        return browser.run("return document.body.dataset.mdColorScheme")
+
+    browser.forget()
+    browser.visit("", scheme="dark")
+    assert scheme() == "slate"
+    browser.forget()
+    browser.visit("", scheme="light")
+    assert scheme() == "default"
+    browser.one("label.md-header__button[for^=__palette]:not([hidden])").click()
+    browser.until(lambda: scheme() == "slate", "the button switches to dark")
+    browser.visit("labs/", scheme="light")
+    assert scheme() == "slate", "the choice is lost on the next page"
+    browser.tab_until(lambda at: at.startswith("__palette"))
+    browser.press(Keys.ENTER)
+    browser.until(lambda: scheme() == "default", "the keyboard switches back to light")
+    browser.forget()
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_nothing_sticks_out(built: Built, browser: Browser, width: int) -> None:
+    for page in built.pages:
+        browser.visit(page, width=width, height=740)
+        browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert browser.run(STICKS_OUT) == [], f"{page} at {width} pixels"
+
+
+def test_the_menu_opens_on_a_phone(browser: Browser) -> None:
+    def shown() -> object:
+        return browser.run(
+            "const bar = document.querySelector('.md-sidebar--primary'), box = bar.getBoundingClientRect();"
+            "return box.left >= 0 && bar.checkVisibility({visibilityProperty: true})"
+        )
+
+    browser.visit("status/", width=360, height=740)
+    assert not shown()
+    way = browser.tab_until(lambda at: "primary" in at or at == "__drawer" or at.startswith("LABEL"), most=5)
+    assert way[-1].startswith("LABEL"), f"Tab does not reach the menu button: {way}"
+    browser.press(Keys.ENTER)
+    browser.until(shown, "Enter opens the menu")
+    browser.press(Keys.ESCAPE)
+    browser.until(lambda: not shown(), "Escape closes the menu")
+    browser.one(".md-header label[for=__drawer]").click()
+    browser.until(shown, "a touch opens the menu")
+    assert browser.one(".md-sidebar--primary a[href='../labs/'], .md-sidebar--primary label").is_displayed()
+
+
+def cards(browser: Browser) -> list[str]:
+    """The titles of the cards that can be seen, in order."""
+    return [card.text for card in browser.all(".pg-card .pg-card-title") if card.is_displayed()]
+
+
+def test_the_catalogue_filters_and_the_address_remembers(built: Built, browser: Browser) -> None:
+    labs, many = built.labs, len(built.labs)
+    browser.visit("labs/")
+    browser.until(lambda: browser.one("#lab-filters").is_displayed(), "the filters")
+    assert len(cards(browser)) == many
+    assert browser.text("#labs-count") == f"{many} of {many} labs"
+    assert browser.one("#labs-count").get_attribute("aria-live") == "polite"
+    for field in browser.all("#lab-filters :is(input, select)"):
+        assert browser.run("return arguments[0].labels[0].innerText.trim()", field), field.get_attribute("name")
+
+    hosts = [lab.header.title for lab in labs.values() if lab.header.track == "host"]
+    Select(browser.one("[name=track]")).select_by_value("host")
+    assert sorted(cards(browser)) == sorted(hosts)
+    assert browser.text("#labs-count") == f"{len(hosts)} of {many} labs"
+    assert browser.driver.current_url.endswith("labs/?track=host")
+
+    browser.visit("labs/?find=token&level=first+steps")
+    assert cards(browser) == ["Bind tokens to their audience"]
+    assert browser.one("[name=find]").get_attribute("value") == "token"
+    browser.visit("labs/?track=no-such-track")
+    assert len(cards(browser)) == many, "a value that the form does not offer must not hide labs"
+    browser.visit("labs/?find=nothing+has+this+word")
+    assert cards(browser) == []
+    assert browser.one("#labs-none").is_displayed()
+    linux = [lab.header.title for lab in labs.values() if lab.header.needs == "linux"]
+    browser.visit("labs/?needs=linux")
+    assert sorted(cards(browser)) == sorted(linux)
+
+
+def test_the_catalogue_is_sorted_by_minutes(browser: Browser) -> None:
+    browser.visit("labs/")
+    course = cards(browser)
+    browser.run("document.querySelectorAll('.pg-card').forEach((card, i) => card.dataset.minutes = 100 - i)")
+    order = Select(browser.one("[name=sort]"))
+    order.select_by_value("minutes")
+    assert cards(browser) == course[::-1]
+    assert "sort=minutes" in browser.driver.current_url
+    order.select_by_value("")
+    assert cards(browser) == course
+
+
+def test_the_catalogue_by_keyboard(built: Built, browser: Browser) -> None:
+    browser.visit("labs/")
+    browser.tab_until(lambda at: at == "find")
+    browser.press(*"audience")
+    assert cards(browser) == ["Bind tokens to their audience"]
+    assert [browser.tab_until(lambda at: True)[0] for _ in range(4)] == ["track", "level", "needs", "sort"]
+    browser.press(Keys.TAB, Keys.ENTER)
+    browser.until(lambda: len(cards(browser)) == len(built.labs), "Clear shows all labs again")
+    assert "?" not in browser.driver.current_url
+    way = browser.tab_until(lambda at: not at)
+    assert len([at for at in way if any(at == f"{slug}/" for slug in built.labs)]) >= len(built.labs)
+
+
+def test_without_scripts_every_lab_is_shown(built: Built, browser: Browser) -> None:
+    browser.tell("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.visit("labs/?track=host")
+        assert len([card for card in browser.all(".pg-card") if card.is_displayed()]) == len(built.labs)
+        assert not browser.one("#lab-filters").is_displayed()
+    finally:
+        browser.tell("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_lab_page_shows_the_attack_and_folds_the_solution(built: Built, browser: Browser) -> None:
+    for slug in built.labs:
+        browser.visit(f"labs/{slug}/")
+        assert "✗ ATTACK LANDED" in browser.text(".pg-landed")
+        assert browser.text(".pg-attack .filename") == "Attack"
+        assert browser.text(".pg-check .filename") == "Check"
+        assert browser.text(".pg-turn").startswith("Your turn")
+        assert "✓ refused" in browser.text(".pg-check + .pg-output")
+        turns = [turn.get_attribute("id") for turn in browser.all(".pg-turn")]
+        assert turns == [exercise.id for exercise in built.labs[slug].exercises]
+    solution = browser.one(".pg-exercise + details.success")
+    code = solution.find_element("css selector", "pre")
+    assert not code.is_displayed()
+    browser.run("arguments[0].querySelector('summary').focus()", solution)
+    browser.press(Keys.ENTER)
+    browser.until(code.is_displayed, "Enter on the summary opens the solution")
+
+
+def test_a_command_is_copied_without_its_prompt(browser: Browser) -> None:
+    browser.visit("")
+    browser.until(lambda: browser.all(".language-console .md-code__button"), "a copy button on the command")
+    browser.run("document.addEventListener('copy', () => window.copied = document.activeElement.value)")
+    browser.one(".language-console .md-code__button").click()
+    browser.until(lambda: browser.run("return window.copied"), "something is copied")
+    assert browser.run("return window.copied") == "python3 scripts/serve.py"
+    browser.visit(TOKENS)
+    browser.until(lambda: browser.all(".pg-exercise .md-code__button"), "a copy button on the starter")
+    assert browser.all(".pg-output .md-code__button") == []
+
+
+def test_downloads_are_there_and_the_notebook_opens(built: Built, browser: Browser) -> None:
+    for slug, lab in built.labs.items():
+        browser.visit(f"labs/{slug}/")
+        downloads = {a.get_attribute("href") for a in browser.all("article a[download]")}
+        assert {Path(urlsplit(url).path).name for url in downloads} == {f"{slug}.ipynb", lab.header.takeaway}
+        for url in downloads:
+            with urllib.request.urlopen(url) as answer:
+                content = answer.read().decode()
+            if url.endswith(".ipynb"):
+                notebook = nbformat.from_dict(json.loads(content))
+                nbformat.validate(notebook)
+                assert "BEGIN SOLUTION" not in content
+                assert all(not cell.get("outputs") for cell in notebook.cells)
+            else:
+                assert content == (lab.path.parent / "files" / lab.header.takeaway).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(browser: Browser, scheme: str) -> None:
+    browser.forget()
+    for page in SAMPLES:
+        browser.visit(page, scheme=scheme)
+        assert (
+            browser.run("return document.body.dataset.mdColorScheme") == {"light": "default", "dark": "slate"}[scheme]
+        )
+        browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        found = browser.run(CONTRAST)
+        assert len(found) > 10, f"{page}: hardly any text was looked at"
+        weak = [f"{f['ratio']:.2f} {f['name']}: {f['text']}" for f in found if f["ratio"] < CONTRAST_AA]
+        assert weak == [], f"{page} in {scheme}"
+    # It can fail: the same text, made pale.
+    browser.run("document.querySelector('article p').style.color = getComputedStyle(document.body).backgroundColor")
+    assert any(f["ratio"] < CONTRAST_AA for f in browser.run(CONTRAST))
+
+
+def test_paper_shows_what_is_folded(browser: Browser) -> None:
+    seen = "return [...document.querySelectorAll('article details > :not(summary)')].map(e => e.checkVisibility() && e.offsetHeight > 0)"
+    browser.visit(TOKENS)
+    assert not any(browser.run(seen))
+    browser.visit(TOKENS, kind="print")
+    folded = browser.run(seen)
+    assert len(folded) > 4
+    assert all(folded)
+
+
+def test_less_motion_where_less_is_wanted(browser: Browser) -> None:
+    moving = (
+        "return [...document.querySelectorAll('body *')].map(e => getComputedStyle(e))"
+        ".filter(s => [s.transitionDuration, s.animationDuration].join().split(',').some(d => parseFloat(d) > 0)).length"
+    )
+    browser.visit("")
+    assert browser.run(moving) > 0
+    browser.visit("", prefers_reduced_motion="reduce")
+    assert browser.run(moving) == 0
