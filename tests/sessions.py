@@ -11,7 +11,6 @@ from types import TracebackType
 
 import psutil
 from conftest import ROOT
-
 from proving.paths import Tree
 
 

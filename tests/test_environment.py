@@ -297,7 +297,13 @@ def test_a_cache_serves_without_a_network(tree: Tree, uv: str) -> None:
     (index / "simple" / "tiny").mkdir(parents=True)
     wheel = shutil.copy(tree.wheels / "tiny-1.0-py3-none-any.whl", index)
     (index / "simple" / "tiny" / "index.html").write_text(f'<a href="/{Path(wheel).name}">{Path(wheel).name}</a>')
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=index)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            self.send_header("Cache-Control", "no-cache")  # so that what is cached has to be asked about
+            super().end_headers()
+
+    handler = functools.partial(Handler, directory=index)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings = tree.settings(
@@ -311,7 +317,8 @@ def test_a_cache_serves_without_a_network(tree: Tree, uv: str) -> None:
 
 
 @needs_posix
-def test_pip_does_it_when_uv_cannot(tree: Tree) -> None:
+def test_pip_does_it_when_uv_cannot(tree: Tree, with_pip: Path) -> None:
+    shutil.copytree(with_pip, tree.venv, symlinks=True)
     (tree.aside / "uv").write_text(
         '#!/bin/sh\n[ "$1" = --version ] || { echo "error: unexpected argument"; exit 2; }\n'
     )

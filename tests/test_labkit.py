@@ -85,17 +85,23 @@ def test_a_check_that_passes_says_what_it_saw(events: Path, capsys: pytest.Captu
 
 
 def test_an_attack_that_gets_through_fails_with_the_hint(events: Path) -> None:
-    with pytest.raises(labkit.CheckFailed) as failed, labkit.check("rule"):
-        with labkit.refused("the stranger", by=Refused, hint="Refuse strangers."):
-            pass
+    with (
+        pytest.raises(labkit.CheckFailed) as failed,
+        labkit.check("rule"),
+        labkit.refused("the stranger", by=Refused, hint="Refuse strangers."),
+    ):
+        pass
     assert str(failed.value) == "Got through: the stranger. Refuse strangers."
     assert kinds(events) == ["hint"]
 
 
 def test_another_error_is_a_crash_and_no_refusal(events: Path) -> None:
-    with pytest.raises(labkit.CheckFailed) as failed, labkit.check("rule"):
-        with labkit.refused("the stranger", by=Refused, hint="Refuse strangers."):
-            raise KeyError("staff")
+    with (
+        pytest.raises(labkit.CheckFailed) as failed,
+        labkit.check("rule"),
+        labkit.refused("the stranger", by=Refused, hint="Refuse strangers."),
+    ):
+        raise KeyError("staff")
     assert str(failed.value) == "Your code raised KeyError: 'staff'; expected Refused, to refuse this: the stranger."
     assert kinds(events) == ["hint"]
 
@@ -108,32 +114,43 @@ def test_a_refusal_may_be_one_of_several_errors(events: Path) -> None:
 
 @pytest.mark.parametrize("anything", [Exception, BaseException, (Refused, Exception), ()])
 def test_any_error_is_no_refusal(anything: type[Exception]) -> None:
-    with pytest.raises(labkit.LabError, match="Name the error that means 'refused'"):
-        with labkit.refused("the stranger", by=anything, hint="Refuse strangers."):
-            raise Refused
+    with (
+        pytest.raises(labkit.LabError, match=r"Name the error that means 'refused'"),
+        labkit.refused("the stranger", by=anything, hint="Refuse strangers."),
+    ):
+        raise Refused
 
 
 def test_a_stub_is_no_refusal_even_where_its_error_would_count(events: Path) -> None:
     """NotImplementedError is a RuntimeError."""
-    with pytest.raises(labkit.NotStarted), labkit.check("rule"):
-        with labkit.refused("the stranger", by=RuntimeError, hint="Refuse strangers."):
-            raise NotImplementedError("Write the rule")
+    with (
+        pytest.raises(labkit.NotStarted),
+        labkit.check("rule"),
+        labkit.refused("the stranger", by=RuntimeError, hint="Refuse strangers."),
+    ):
+        raise NotImplementedError("Write the rule")
     assert kinds(events) == ["not-started"]
 
 
 def test_honest_use_that_fails_is_named_with_its_error() -> None:
-    with pytest.raises(labkit.CheckFailed) as failed, labkit.check("rule"):
-        with labkit.works("Ada opens", hint="Staff has to be served."):
-            raise Refused("ada\n  again")
+    with (
+        pytest.raises(labkit.CheckFailed) as failed,
+        labkit.check("rule"),
+        labkit.works("Ada opens", hint="Staff has to be served."),
+    ):
+        raise Refused("ada\n  again")
     assert str(failed.value) == "No longer works: Ada opens (Refused: ada again). Staff has to be served."
 
 
 def test_an_expectation_fails_with_its_own_sentence() -> None:
     with labkit.check("rule"), labkit.works("Ada", hint="Serve Ada."):
         labkit.expect([1], "Something was expected.")
-    with pytest.raises(labkit.CheckFailed, match="^Something was expected.$"), labkit.check("rule"):
-        with labkit.works("Ada", hint="Serve Ada."):
-            labkit.expect([], "Something was expected.")
+    with (
+        pytest.raises(labkit.CheckFailed, match=r"^Something was expected\.$"),
+        labkit.check("rule"),
+        labkit.works("Ada", hint="Serve Ada."),
+    ):
+        labkit.expect([], "Something was expected.")
 
 
 def test_an_empty_hint_is_the_labs_mistake_whether_or_not_it_is_needed() -> None:
@@ -148,9 +165,12 @@ def test_an_empty_hint_is_the_labs_mistake_whether_or_not_it_is_needed() -> None
 
 
 def test_a_stub_means_not_started(events: Path) -> None:
-    with pytest.raises(labkit.NotStarted, match="^Not started: rule. Write the rule$"), labkit.check("rule"):
-        with labkit.works("Ada", hint="Serve Ada."):
-            raise NotImplementedError("Write the rule")
+    with (
+        pytest.raises(labkit.NotStarted, match=r"^Not started: rule\. Write the rule$"),
+        labkit.check("rule"),
+        labkit.works("Ada", hint="Serve Ada."),
+    ):
+        raise NotImplementedError("Write the rule")
     assert kinds(events) == ["not-started"]
 
 
@@ -337,7 +357,7 @@ def test_run_raises_what_the_code_raises() -> None:
     async def fails() -> None:
         raise Refused("no")
 
-    with pytest.raises(Refused, match="^no$"):
+    with pytest.raises(Refused, match=r"^no$"):
         labkit.run(fails())
 
 
@@ -353,7 +373,7 @@ def test_run_unwraps_groups() -> None:
         async with asyncio.TaskGroup() as outer:
             outer.create_task(grouped())
 
-    with pytest.raises(Refused, match="^no$"):
+    with pytest.raises(Refused, match=r"^no$"):
         labkit.run(twice())
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import jupytext
 import pytest
 from conftest import ROOT, write_small_lab
+from proving.findings import Unreadable
 from proving.notebook import learners
 from proving.paths import Tree, checkout
-from proving.source import Unreadable, read, read_all, slugs
+from proving.source import read, read_all, slugs
 
 MISTAKE = '# %% tags=["mistake"] exercise="rule" title="Returns nothing" catches="guard must return"'
 

@@ -224,6 +224,7 @@ class Preparation:
         self.uv = self.uv or _working_uv(str(BIN / "uv")) or self._uv_from_lock()
         for name in self.locks:
             self._install(name)
+        _compile_pip(packages)
         _write_pth(packages)
         _write_stamp(self.locks)
         self.steps.say(f"The environment is ready after {self.steps.seconds():.0f} s.")
@@ -520,6 +521,12 @@ def _has_size(path: str, size: str) -> bool:
         return os.stat(path).st_size >= int(size or 0)
     except OSError:
         return False
+
+
+def _compile_pip(packages: Path) -> None:
+    """Labs start pip where nothing outside their folder can be written: without this it would compile itself each time."""
+    if (packages / "pip").is_dir():
+        _quiet([str(PYTHON), "-m", "compileall", "-q", str(packages / "pip")])
 
 
 def _write_pth(packages: Path) -> None:
