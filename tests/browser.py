@@ -150,6 +150,15 @@ class Browser:
         self.driver.get("about:blank")
         self.tell("Storage.clearDataForOrigin", origin=self.base, storageTypes="local_storage")
 
+    @contextmanager
+    def without_scripts(self) -> Iterator[None]:
+        """The scripts of the pages opened meanwhile do not run."""
+        self.tell("Emulation.setScriptExecutionDisabled", value=True)
+        try:
+            yield
+        finally:
+            self.tell("Emulation.setScriptExecutionDisabled", value=False)
+
     def tell(self, command: str, **parameters: Any) -> Any:
         return self.driver.execute_cdp_cmd(command, parameters)
 

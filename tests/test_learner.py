@@ -29,6 +29,7 @@ SECOND = """
 # %% tags=["exercise"] id="count" title="Count the money" minutes=3
 def count(coins: list[int]) -> int:
     ### BEGIN SOLUTION
+    guard("ada")
     if min(coins) < 1:
         raise Closed("a false coin")
     return sum(coins)
@@ -67,6 +68,7 @@ RULE = """def guard(who: str) -> str:
     return open_till(who)
 """
 COUNT = """def count(coins: list[int]) -> int:
+    guard("ada")
     if min(coins) < 1:
         raise Closed("a false coin")
     return sum(coins)
@@ -403,7 +405,7 @@ def test_a_lab_cell_that_the_learners_cell_breaks_is_named(script: Script, lab: 
 
 
 def test_edits_to_the_labs_own_cells_do_not_count(script: Script, lab: Path) -> None:
-    answer(lab, **{"check-rule": "with check('rule'): pass", "rule": "1 / 0"})
+    answer(lab, **{"check-rule": "with check('rule'): pass", "rule": "def guard(who):\n    return open_till(who)"})
     assert "✗ wrong Write the rule" in check(script, lab)[1]
 
 

@@ -5,14 +5,14 @@ import re
 import signal
 import socket
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from conftest import Script, write_small_lab
-from proving import notebook, proof, site
+from proving import notebook, site
 from proving.paths import Tree
 from proving.source import read, read_all
 from sessions import Session, still_alive
@@ -122,7 +122,7 @@ def test_while_a_page_is_broken_the_older_site_is_served_and_called_so(small: Tr
 
 def test_with_a_broken_page_and_no_older_site_there_is_nothing_to_serve(small: Tree, script: Script) -> None:
     (small.docs / "index.md").write_text("# Small\n\n[Nowhere](nowhere.md)\n")
-    result = script("serve.py", "--port", "0")
+    result = script("serve.py", "--port", "0", timeout=30)
     assert result.returncode == 1 and "nowhere.md" in result.stderr
     assert "Proving Ground is at" not in result.stdout
 
@@ -161,37 +161,53 @@ def test_a_checkout_with_nothing_but_an_unfinished_lab_builds(tree: Tree, script
 
 
 @contextmanager
-def proving(tree: Tree) -> Iterator[Session]:
-    """A build that is in the middle of proving: the lab waits in its last cell."""
+def proving(tree: Tree, reached: str = "page: started") -> Iterator[Session]:
+    """A build that is in the middle of proving: the lab tiny waits in its last cell."""
     write_small_lab(tree, "tiny", ('print(sorted({"ada", "bo"}))', "import time\ntime.sleep(20)"))
     with Session(tree, "build.py") as running:
-        running.until("proof: started")
-        running.until("page: started")
+        running.until(reached)
         yield running
 
 
 @NO_SIGNALS
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
-@pytest.mark.parametrize("older", [True, False], ids=["with-a-site", "without"])
+@pytest.mark.parametrize(
+    "how, older",
+    [("SIGINT", True), ("SIGKILL", True), ("SIGTERM", False), ("SIGKILL", False)],
+    ids=["ctrl-c", "killed", "ended-at-first-build", "killed-at-first-build"],
+)
 def test_an_interrupted_build_leaves_no_process_and_the_next_a_whole_site(
-    how: signal.Signals, older: bool, small: Tree, script: Script
+    how: str, older: bool, small: Tree, script: Script
 ) -> None:
     if older:
         assert script("build.py").returncode == 0
     with proving(small) as running:
         family = running.family()
         assert len(family) > 1
-        if how == signal.SIGINT:
+        if how == "SIGINT":
             assert interrupt(running) == 130
             assert "Go on with: python3 scripts/build.py" in running.said and "Traceback" not in running.said
         else:
-            running.process.send_signal(how)
+            running.process.send_signal(signal.Signals[how])
             running.end()
         assert still_alive(family) == []
     assert is_whole(small) == older
     write_small_lab(small)
     assert script("build.py").returncode == 0
     assert is_whole(small)
+
+
+@NO_SIGNALS
+@pytest.mark.xfail(strict=True, reason="proof.py keeps evidence only when all labs are through")
+def test_what_was_proved_before_the_interruption_is_not_proved_again(small: Tree, script: Script) -> None:
+    write_small_lab(small, "quick")
+    with proving(small, "tiny  page: started"):
+        deadline = time.monotonic() + 4
+        while not list((small.cache / "evidence").glob("quick.*.json")):
+            assert time.monotonic() < deadline, "the other lab is long through, and nothing was kept"
+            time.sleep(0.1)
+    write_small_lab(small)
+    again = script("build.py").stdout
+    assert "quick  cached: nothing has changed since it was proved" in again
 
 
 def test_a_draft_that_an_interrupted_build_left_is_no_harm(small: Tree) -> None:
@@ -245,8 +261,3 @@ def test_the_notebook_of_a_lab_that_cannot_be_read_is_no_stray(small: Tree, scri
         assert result.returncode == 1
         assert "labs/tiny/lab.py" in result.stderr and "has no lab" not in result.stderr
     assert notebook.path_of(small, "tiny").exists()
-
-
-def test_interrupted_proofs_are_not_taken_for_evidence(small: Tree) -> None:
-    assert proof.load(small, read(small, "tiny")) is None
-    assert not (Path(small.cache) / "evidence").exists()

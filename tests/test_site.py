@@ -99,7 +99,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__(convert_charrefs=True)
         self.title = self.description = ""
-        self.ids: set[str] = set()
+        self.ids: list[str] = []
         self.links: list[str] = []
         self.headings: list[tuple[str, str]] = []
         self.blocks: list[str] = []
@@ -110,7 +110,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         have = {name: value or "" for name, value in attrs}
-        self.ids |= {have["id"]} if "id" in have else set()
+        self.ids += [have["id"]] if "id" in have else []
         self.links += [have[name] for name in ("href", "src") if name in have]
         self.classes += [c for c in have.get("class", "").split() if c.startswith("pg-")]
         if tag == "meta" and have.get("name") == "description":
@@ -187,6 +187,12 @@ def test_internal_links_and_anchors_resolve(built: Built) -> None:
                 broken.append(f"{here}: {link}")
     assert broken == []
     assert checked > 100
+
+
+def test_no_id_is_given_twice(built: Built) -> None:
+    for page in built.pages:
+        ids = Page(built.html(page)).ids
+        assert [name for name in set(ids) if ids.count(name) > 1] == [], page
 
 
 def test_no_page_names_a_registry_host_or_a_path_of_this_machine(built: Built) -> None:
@@ -329,6 +335,7 @@ def test_the_keyboard_goes_through_the_frame(browser: Browser) -> None:
     assert way[0].startswith("#"), "the first stop is not the link that skips to the content"
     assert any(at.startswith("__palette") for at in way)
     assert "query" in way, "Tab does not reach the search"
+    assert browser.run("return !!document.activeElement.closest('.md-tabs')"), "Tab passes the tabs by"
     browser.press(Keys.ENTER)
     browser.until(lambda: browser.driver.current_url.endswith("/labs/"), "Enter on the tab opens the labs")
 
@@ -344,6 +351,23 @@ def test_the_keyboard_reaches_everything_on_a_lab_page(browser: Browser) -> None
     folded = browser.run("return [...document.querySelectorAll('article summary')].map(s => s.innerText.trim())")
     assert len(folded) > 4
     assert [title for title in folded if f"SUMMARY {title[:60]}" not in way] == []
+
+
+def test_what_scrolls_sideways_takes_the_focus_and_what_opens_has_a_name(browser: Browser) -> None:
+    stuck = (
+        "return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]"
+        ".filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length"
+    )
+    wide = "return [...document.querySelectorAll('article pre > code')].some(e => e.scrollWidth > e.clientWidth)"
+    for page in (TOKENS, "status/"):
+        browser.visit(page, width=360, height=740)
+        browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        browser.until(lambda: browser.run(stuck) == 0, f"every block of {page} that scrolls can be reached")
+        assert page == "status/" or browser.run(wide)
+        names = browser.run(
+            "return [...document.querySelectorAll('[role=dialog]')].map(d => d.getAttribute('aria-label'))"
+        )
+        assert names == ["Search"]
 
 
 def test_search_finds_the_audience(browser: Browser) -> None:
@@ -467,13 +491,10 @@ def test_the_catalogue_by_keyboard(built: Built, browser: Browser) -> None:
 
 
 def test_without_scripts_every_lab_is_shown(built: Built, browser: Browser) -> None:
-    browser.tell("Emulation.setScriptExecutionDisabled", value=True)
-    try:
+    with browser.without_scripts():
         browser.visit("labs/?track=host")
         assert len([card for card in browser.all(".pg-card") if card.is_displayed()]) == len(built.labs)
         assert not browser.one("#lab-filters").is_displayed()
-    finally:
-        browser.tell("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def test_a_lab_page_shows_the_attack_and_folds_the_solution(built: Built, browser: Browser) -> None:
@@ -485,7 +506,7 @@ def test_a_lab_page_shows_the_attack_and_folds_the_solution(built: Built, browse
         assert browser.text(".pg-turn").startswith("Your turn")
         assert "✓ refused" in browser.text(".pg-check + .pg-output")
         turns = [turn.get_attribute("id") for turn in browser.all(".pg-turn")]
-        assert turns == [exercise.id for exercise in built.labs[slug].exercises]
+        assert turns == [f"exercise-{exercise.id}" for exercise in built.labs[slug].exercises]
     solution = browser.one(".pg-exercise + details.success")
     code = solution.find_element("css selector", "pre")
     assert not code.is_displayed()
@@ -543,10 +564,12 @@ def test_text_stands_out_from_its_background(browser: Browser, scheme: str) -> N
 
 def test_paper_shows_what_is_folded(browser: Browser) -> None:
     seen = "return [...document.querySelectorAll('article details > :not(summary)')].map(e => e.checkVisibility() && e.offsetHeight > 0)"
-    browser.visit(TOKENS)
-    assert not any(browser.run(seen))
-    browser.visit(TOKENS, kind="print")
-    folded = browser.run(seen)
+    # Without scripts: the theme's own script opens what is folded, and the sheet has to do it alone.
+    with browser.without_scripts():
+        browser.visit(TOKENS)
+        assert not any(browser.run(seen))
+        browser.visit(TOKENS, kind="print")
+        folded = browser.run(seen)
     assert len(folded) > 4
     assert all(folded)
 

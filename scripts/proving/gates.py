@@ -1,7 +1,8 @@
 """The four gates: from a lab's runs to its verdict.
 
-Two executions of one lab come in: the first is the one the page shows, the second, with another
-hash seed, branches the variants. Everything the verdict says is read off their events.
+The run that the page shows is also the run whose state the variants branch from, so one execution
+proves all four gates. A second one, with another hash seed, has to print the same. Everything the
+verdict says is read off their events.
 """
 
 import difflib
@@ -69,28 +70,28 @@ class Verdict:
         }
 
 
-def judge(tree: Tree, lab: Lab, first: Run, second: Run) -> Verdict:
-    """The verdict on `lab` from its two executions; `second` has proved the variants."""
+def judge(tree: Tree, lab: Lab, run: Run, again: Run | None) -> Verdict:
+    """The verdict on `lab` from its proving run, and from a second execution if there was one."""
     gates = {
-        "attack_lands": _attack_lands(tree, lab, first),
-        "starter_fails": _starter_fails(tree, lab, second),
-        "solution_holds": _solution_holds(tree, lab, first, second),
-        "mistakes_caught": _mistakes_caught(tree, lab, second),
+        "attack_lands": _attack_lands(tree, lab, run),
+        "starter_fails": _starter_fails(tree, lab, run),
+        "solution_holds": _solution_holds(tree, lab, run, again),
+        "mistakes_caught": _mistakes_caught(tree, lab, run),
     }
-    bounds = _bounds(tree, lab, first, second)
-    how = {e.id: f"fresh runs: {second.fresh[e.id]}" if e.id in second.fresh else "fork" for e in lab.exercises}
+    bounds = _bounds(tree, lab, *([run, again] if again else [run]))
+    how = {e.id: f"fresh runs: {run.fresh[e.id]}" if e.id in run.fresh else "fork" for e in lab.exercises}
     return Verdict(
         slug=lab.slug,
         passed=all(g.passed for g in gates.values()) and bounds.passed,
-        seconds=first.seconds,
-        proof_seconds=second.seconds,
-        peak_mb=max(first.peak_mb, 0),
+        seconds=again.seconds if again else sum(c.seconds for c in run.cells),
+        proof_seconds=run.seconds,
+        peak_mb=(again or run).peak_mb,
         exercises=len(lab.exercises),
         mistakes=sum(len(e.mistakes) for e in lab.exercises),
         gates=gates,
         bounds=bounds,
         snapshots=how,
-        confinement=first.confinement,
+        confinement=run.confinement,
     )
 
 
@@ -195,11 +196,11 @@ def _starter_fails(tree: Tree, lab: Lab, run: Run) -> Gate:
     return Gate(not findings, f"{caught} of {len(lab.exercises)} starters fail their checks", tuple(findings))
 
 
-def _solution_holds(tree: Tree, lab: Lab, first: Run, second: Run) -> Gate:
-    findings = _broken(tree, lab, first) or _broken(tree, lab, second)
+def _solution_holds(tree: Tree, lab: Lab, run: Run, again: Run | None) -> Gate:
+    findings = _broken(tree, lab, run) or (_broken(tree, lab, again) if again else [])
     refused = works = 0
     for exercise in lab.exercises:
-        events = [e for c in exercise.checks for e in (_events(first.cell(c.id)))]
+        events = [e for c in exercise.checks for e in (_events(run.cell(c.id)))]
         if not any(e["kind"] == "done" for e in events):
             if not findings:
                 findings.append(
@@ -221,10 +222,11 @@ def _solution_holds(tree: Tree, lab: Lab, first: Run, second: Run) -> Gate:
                 findings.append(
                     Finding(_at(tree, lab, exercise.checks[0]), f"The check of {exercise.id} {saw}.", repair)
                 )
-    findings += _different(tree, lab, first, second)
+    findings += _different(tree, lab, run, again) if again else []
+    printed = "two runs print the same" if again else "run once"
     return Gate(
         not findings,
-        f"{refused} attacks refused, {works} honest uses working, two runs print the same",
+        f"{refused} attacks refused, {works} honest uses working, {printed}",
         tuple(findings),
     )
 

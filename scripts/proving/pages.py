@@ -150,7 +150,7 @@ def _cell(lab: Lab, cell: Cell, evidence: Evidence) -> str:
     if cell.tag == "exercise" and cell.exercise:
         exercise = lab.exercise(cell.exercise)
         turn = (
-            f'<p class="pg-turn" id="{exercise.id}">Your turn <strong>{html.escape(exercise.title)}</strong> '
+            f'<p class="pg-turn" id="exercise-{exercise.id}">Your turn <strong>{html.escape(exercise.title)}</strong> '
             f"<span>{_count(exercise.minutes, 'minute')}</span></p>"
         )
         solution = _folded("success", "Solution", _fence(exercise.solution, "python"))
@@ -219,10 +219,10 @@ def _stamp(lab: Lab, evidence: Evidence) -> str:
             ("Packages", ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())),
             ("Protocols", ", ".join(lab.header.protocols)),
             ("Took", f"{stamp['seconds']:.1f} s, {verdict['peak_mb']:.0f} MB"),
-            ("Wrong answers tried by", "; ".join(sorted(set(verdict["snapshots"].values())))),
+            ("Mistakes tried by", "; ".join(sorted(set(verdict["snapshots"].values())))),
         ]
         lines.append(_terms("pg-stamp", [(name, html.escape(value)) for name, value in facts if value]))
-        lines.append(f"Run it again: `python3 scripts/validate.py {lab.slug}`")
+        lines.append(f"Run it again:\n\n```console\n$ python3 scripts/validate.py {lab.slug}\n```")
     return "\n\n".join(lines)
 
 
@@ -412,9 +412,9 @@ def _fence(text: str, language: str, *classes: str, title: str = "") -> str:
 
 
 def _terms(kind: str, facts: list[tuple[str, str]]) -> str:
-    """Names and values (HTML) as a description list."""
+    """Names and values (HTML) as a description list, which the search leaves out: run together, it reads badly."""
     items = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
-    return f'<dl class="{kind}">{items}</dl>'
+    return f'<dl class="{kind}" data-search-exclude>{items}</dl>'
 
 
 def _mark(passed: bool) -> str:

@@ -24,7 +24,17 @@ from proving.source import slugs as all_slugs
 
 Json = dict[str, Any]
 FORMAT = 2
-_ENGINE = ("confine.py", "gates.py", "proof.py", "runner.py", "source.py", "worker.py", "zygote.py")
+_ENGINE = (
+    "confine.py",
+    "processes.py",
+    "snapshot.py",
+    "gates.py",
+    "proof.py",
+    "runner.py",
+    "source.py",
+    "worker.py",
+    "zygote.py",
+)
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,15 @@ def prove(
     jobs: int | None = None,
     warm: bool = True,
     reuse: bool = False,
+    repeat: bool = True,
     limits: Limits | None = None,
     progress: Callable[[str, str, str], None] | None = None,
 ) -> list[Evidence]:
     """Prove the labs named (all by default) and return their evidence, in the order of the slugs.
 
-    `reuse` takes evidence from the cache where nothing has changed. `progress(slug, mode, cell)`
-    is told of every step; mode is "cached", "page", "proof", "fresh" or "verdict".
+    `reuse` takes evidence from the cache where nothing has changed. `repeat` runs each lab a second
+    time, to see that it prints the same; evidence without that is not kept. `progress(slug, mode, cell)`
+    is told of every step; mode is "cached", "proof", "again", "fresh" or "verdict".
     """
     tell = progress or (lambda slug, mode, text: None)
     labs, broken = _readable(tree, slugs)
@@ -75,8 +87,9 @@ def prove(
             wanted.append(lab)
     if wanted:
         bounds = limits or Limits()
-        plans = [Plan(lab, "prove", 2, bounds) for lab in wanted] + [Plan(lab, "execute", 1, bounds) for lab in wanted]
-        modes = {"execute": "page", "prove": "proof"}
+        plans = [Plan(lab, "prove", 1, bounds) for lab in wanted]
+        plans += [Plan(lab, "execute", 2, bounds) for lab in wanted if repeat]
+        modes = {"prove": "proof", "execute": "again"}
         with Runner(
             tree,
             jobs=jobs or os.cpu_count() or 2,
@@ -84,18 +97,15 @@ def prove(
             progress=lambda plan, text: tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text),
         ) as runner:
             runs = runner.run(plans)
-        for lab, second, first in zip(wanted, runs[: len(wanted)], runs[len(wanted) :], strict=True):
-            verdict = gates.judge(tree, lab, first, second)
-            found = Evidence(
-                lab.slug,
-                verdict.as_json(),
-                [asdict(c) for c in first.cells],
-                [asdict(v) for v in second.variants],
-                _stamp(lab, verdict, warm),
-            )
+        second = {run.plan.lab.slug: run for run in runs[len(wanted) :]}
+        for run in runs[: len(wanted)]:
+            lab = run.plan.lab
+            verdict = gates.judge(tree, lab, run, second.get(lab.slug))
+            cells, variants = [asdict(c) for c in run.cells], [asdict(v) for v in run.variants]
+            found = Evidence(lab.slug, verdict.as_json(), cells, variants, _stamp(lab, verdict, warm))
             evidence[lab.slug] = found
             tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
-            if verdict.passed:
+            if verdict.passed and repeat:
                 save(tree, lab, found)
     return [evidence[slug] for slug in sorted(evidence)]
 

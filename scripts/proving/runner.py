@@ -21,16 +21,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from proving.paths import Tree
+from proving.processes import kill_tree, memory_mb
 from proving.source import Exercise, Lab
 
 Json = dict[str, Any]
 Mode = Literal["execute", "prove", "learner"]
 WARM_IS_POSSIBLE = hasattr(os, "fork")
 _TICK = 0.02
-_MEASURE_EVERY = 0.1
+_MEASURE_EVERY = 0.2
 
 
 @dataclass(frozen=True)
@@ -188,13 +187,13 @@ class Runner:
                         queue += more(run)
         finally:
             for item in running:
-                _kill_tree(item.pid)
+                kill_tree(item.pid)
 
     # -- starting -----------------------------------------------------------------------------
 
     def _zygote(self, seed: int) -> "_Zygote":
         if self._warm:
-            if seed not in self._zygotes:
+            if seed not in self._zygotes or self._zygotes[seed].is_dead():
                 self._zygotes[seed] = _Zygote(self._tree, seed)
             return self._zygotes[seed]
         return _Zygote(self._tree, seed) if WARM_IS_POSSIBLE else _Spawner(self._tree, seed)
@@ -205,7 +204,7 @@ class Runner:
         path.write_text(json.dumps(_written(plan, self._tree)), encoding="utf-8")
         (folder / "report.jsonl").touch()
         zygote = self._zygote(plan.seed)
-        zygote.start(path, third_party_imports(self._tree, plan.lab) if self._warm else [])
+        zygote.start(path, outside_imports(self._tree, plan.lab) if self._warm else [])
         self._progress(plan, "started")
         return _Running(plan, folder, zygote, time.monotonic())
 
@@ -224,7 +223,7 @@ class Runner:
             return
         if now - item.measured > _MEASURE_EVERY:
             item.measured = now
-            item.peak_mb = max(item.peak_mb, _memory_mb(item.pid))
+            item.peak_mb = max(item.peak_mb, memory_mb(item.pid))
         if item.peak_mb > limits.memory_mb:
             item.death = f"used more than {limits.memory_mb} MB of memory"
         elif now - item.cell_since > limits.cell_seconds and item.cell:
@@ -232,7 +231,7 @@ class Runner:
         elif now - item.started > limits.lab_seconds:
             item.death = f"was not through after {limits.lab_seconds:g} s"
         if item.death:
-            _kill_tree(item.pid)
+            kill_tree(item.pid)
 
     def _follow(self, item: _Running, now: float) -> None:
         """Read what the worker has reported since the last look."""
@@ -319,9 +318,16 @@ class _Zygote:
         self._pending = b""
         self._said: dict[tuple[str, str], str] = {}
 
+    def is_dead(self) -> bool:
+        """Whether it can take no more plans. Those it had are reported as died; the next get another."""
+        return self._process.poll() is not None
+
     def start(self, plan: Path, modules: list[str]) -> None:
-        self._input.write("\t".join([str(plan), *modules]).encode() + b"\n")
-        self._input.flush()
+        try:
+            self._input.write("\t".join([str(plan), *modules]).encode() + b"\n")
+            self._input.flush()
+        except BrokenPipeError:
+            return  # It has died this moment: ended() says so, and the lab is reported.
 
     def listen(self) -> None:
         received = self._output.read() or b""
@@ -347,11 +353,14 @@ class _Zygote:
         return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
 
     def close(self) -> None:
-        self._input.close()
+        try:
+            self._input.close()
+        except BrokenPipeError:
+            pass
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            _kill_tree(self._process.pid)
+            kill_tree(self._process.pid)
             self._process.wait()
         self._output.close()
 
@@ -414,8 +423,8 @@ def clean_environment(tree: Tree, seed: int) -> dict[str, str]:
     }
 
 
-def third_party_imports(tree: Tree, lab: Lab) -> list[str]:
-    """The modules outside the standard library that `lab` imports, itself or through our shared ones."""
+def outside_imports(tree: Tree, lab: Lab) -> list[str]:
+    """The modules that `lab` imports, itself or through our shared ones; ours are left out."""
     texts = [cell.text for cell in lab.code]
     found: set[str] = set()
     seen: set[str] = set()
@@ -427,7 +436,7 @@ def third_party_imports(tree: Tree, lab: Lab) -> list[str]:
                 path = tree.labs.joinpath(*name.split("."))
                 files = [path.with_suffix(".py"), path / "__init__.py"]
                 texts += [file.read_text(encoding="utf-8") for file in files if file.is_file()]
-            elif top not in ("labkit", "harbor", "fixtures", "__future__", *sys.stdlib_module_names):
+            elif top not in ("labkit", "harbor", "fixtures", "__future__"):
                 found.add(name)
     return sorted(found)
 
@@ -482,26 +491,3 @@ def _written(plan: Plan, tree: Tree) -> Json:
         "path": [str(tree.labs)],
         "environment": {"TZ": "UTC" if plan.seed == 1 else "Pacific/Auckland"},
     }
-
-
-def _memory_mb(pid: int) -> float:
-    try:
-        process = psutil.Process(pid)
-        total = process.memory_info().rss
-        for child in process.children(recursive=True):
-            memory = child.memory_info()
-            total += max(0, memory.rss - getattr(memory, "shared", 0))
-        return total / 1024 / 1024
-    except psutil.Error:
-        return 0
-
-
-def _kill_tree(pid: int) -> None:
-    if not pid:
-        return
-    try:
-        process = psutil.Process(pid)
-        for item in (*process.children(recursive=True), process):
-            item.kill()
-    except psutil.Error:
-        pass

@@ -10,7 +10,6 @@ import gc
 import io
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -25,7 +24,9 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from proving import processes
 from proving.confine import adopt_orphans, confine, packets_without_route
+from proving.snapshot import Snapshot
 
 EVENTS_VARIABLE = "LABKIT_EVENTS"
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ class _Worker:
         self._say("confined", network=confined.network, files=confined.files)
         adopt_orphans()
         self.shell = _shell()
+        self.snapshot = Snapshot(self.folder / "tmp", self.folder / "kept")
         mode = self.plan["mode"]
         if mode == "learner":
             self._learn()
@@ -122,17 +124,10 @@ class _Worker:
         if unsound:
             self._say("fresh", exercise=variants[0]["exercise"], reason=unsound)
             return
-        before = _contents(self.folder / "tmp")
-        kept = self.folder / "kept"
-        shutil.copytree(self.folder / "tmp", kept, symlinks=True)
+        self.snapshot.take()
         for variant in variants:
             self._fork(variant)
-            if _contents(self.folder / "tmp") != before:
-                shutil.rmtree(self.folder / "tmp")
-                shutil.copytree(kept, self.folder / "tmp", symlinks=True)
-                os.chdir(self.folder / "tmp")
-                before = _contents(self.folder / "tmp")
-        shutil.rmtree(kept)
+            self.snapshot.restore()
 
     def _fork(self, variant: Json) -> None:
         """Run one variant in a forked child, killed with all its children when its time is up."""
@@ -246,15 +241,9 @@ class _Worker:
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and thread.is_alive():
                 self._violate("thread", thread.name)
+        for name in processes.kill_below(os.getpid()):
+            self._violate("process", name)
         me = psutil.Process()
-        for child in me.children(recursive=True):
-            try:
-                if child.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                self._violate("process", " ".join(child.cmdline()[:4]) or child.name())
-                child.kill()
-            except psutil.Error:
-                continue
         try:
             for connection in me.net_connections(kind="inet"):
                 if connection.status == psutil.CONN_LISTEN:
@@ -298,7 +287,7 @@ def unsound_to_fork(folder: Path) -> str:
         time.sleep(0.005)
     if me.num_threads() > 1:
         return f"{me.num_threads()} threads are running"
-    if any(child.status() != psutil.STATUS_ZOMBIE for child in me.children()):
+    if processes.descendants(me.pid):
         return "a child process is running"
     if me.net_connections(kind="all"):
         return "a socket is open"
@@ -327,9 +316,10 @@ class _Stream(io.TextIOBase):
 
 
 class _DisplayHook(CapturingDisplayHook):  # type: ignore[misc] # IPython's types are not read
-    """IPython's capturing hook lacks the attribute that its own shell reads (seen in 9.18)."""
+    """IPython's capturing hook lacks attributes that its own shell reads (seen in 9.18)."""
 
     is_active = False
+    do_full_cache = False
 
 
 class _Displays(list[Json]):
@@ -370,17 +360,6 @@ def _describe(error: BaseException | None, shell: InteractiveShell) -> Json | No
     return {"name": type(error).__name__, "value": value, "at": at}
 
 
-def _contents(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Name, size, time and inode of everything below `folder`: enough to see that nothing changed."""
-    found = {}
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = os.path.join(parent, name)
-            state = os.lstat(path)
-            found[path] = (state.st_size if name in files else 0, state.st_mtime_ns, state.st_ino)
-    return found
-
-
 def _peak_mb() -> float:
     """The most memory this process has held, and the largest of its children beside it."""
     try:
@@ -393,19 +372,21 @@ def _peak_mb() -> float:
 
 
 def _kill_group(child: int, *, wait: bool) -> None:
+    """End a variant's process and whatever it started; `wait` when it still has to be collected."""
     try:
         os.killpg(child, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
     if wait:
         os.waitpid(child, 0)
-    # Orphans of the child have become ours; collect them.
-    for left in psutil.Process().children(recursive=True):
+    # What the variant has left behind has become ours. Mostly there is nothing, and this is one call.
+    while True:
         try:
-            left.kill()
-            left.wait(1)
-        except psutil.Error:
-            continue
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        processes.kill_below(os.getpid())
+        time.sleep(0.001)
 
 
 def _exit_text(status: int) -> str:

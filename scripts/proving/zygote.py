@@ -15,9 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
-
-from proving import confine
+from proving import confine, processes
 from proving.worker import run_plan
 
 
@@ -47,7 +45,7 @@ def main() -> None:
                 print(f"started {plan}\t{pid}", flush=True)
         _reap(running)
     for pid in running:
-        _kill_session(pid)
+        processes.kill_tree(pid)
     os._exit(0)  # Taking a hundred modules down in order would cost more than some labs.
 
 
@@ -106,26 +104,13 @@ def _reap(running: dict[int, str]) -> None:
         plan = running.pop(pid, None)
         if plan is None:
             continue
-        left = [p for p in psutil.Process().children() if p.pid not in running and p.status() != psutil.STATUS_ZOMBIE]
+        left = [child for child in processes.children(os.getpid()) if child not in running]
         names = []
-        for process in left:
-            try:
-                names.append(" ".join(process.cmdline()[:4]) or process.name())
-                for descendant in (*process.children(recursive=True), process):
-                    descendant.kill()
-            except psutil.Error:
-                continue
+        for orphan in left:
+            names += [*processes.kill_below(orphan), *processes.kill_one(orphan)]
         if names:
             print(f"left {plan}\t{'; '.join(names)}", flush=True)
         print(f"ended {plan}\t{status}", flush=True)
-
-
-def _kill_session(pid: int) -> None:
-    try:
-        for process in (*psutil.Process(pid).children(recursive=True), psutil.Process(pid)):
-            process.kill()
-    except psutil.Error:
-        pass
 
 
 if __name__ == "__main__":
