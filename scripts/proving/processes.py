@@ -80,9 +80,13 @@ def memory_mb(pid: int) -> float:
 
 def _children(pid: int, *, deep: bool = True) -> Iterator[int]:
     """proc(5): /proc/<pid>/task/<tid>/children, a list of the processes that this thread has started."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return  # It has ended while we looked.
+    for thread in threads:
         try:
-            listed = task.read_text().split()
+            listed = Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
         except OSError:
             continue
         for child in map(int, listed):
