@@ -43,7 +43,6 @@ def run_mkdocs(tree: Tree, target: Path) -> None:
         "mkdocs",
         "build",
         "--strict",
-        "--quiet",
         "--config-file",
         str(tree.root / "mkdocs.yml"),
         "--site-dir",
