@@ -53,8 +53,8 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
     for item in evidence:
         if not item.passed:
             complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
-            for finding in item.findings:
-                complain(f"  {finding}")
+            for line in item.findings:
+                complain(f"  {line}")
     pages.stage(tree, complete, evidence)
     say("Building the site")
     try:
