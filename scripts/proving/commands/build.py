@@ -1,9 +1,11 @@
 """build.py: labs proved, pages staged, site built."""
 
 import argparse
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
-from proving import pages, proof, site
+from proving import knowledge, knowledge_pages, pages, proof, site
 from proving.display import Progress, complain, say
 from proving.paths import Tree, checkout
 from proving.source import read_all
@@ -53,7 +55,15 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
     for item in evidence:
         if not item.passed:
             complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
-    pages.stage(tree, complete, evidence)
+    others: dict[Path, str] = {}
+    if (tree.docs / "knowledge").is_dir():
+        known, wrong = knowledge.read(tree, complete)
+        wrong += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
+        for finding in wrong:
+            complain(str(finding))
+        findings += wrong
+        others = knowledge_pages.pages(tree, known, complete, evidence, datetime.now(UTC).date())
+    pages.stage(tree, complete, evidence, others)
     say("Building the site")
     try:
         built = site.build(tree)
