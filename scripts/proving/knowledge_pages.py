@@ -7,7 +7,7 @@ gap. All of it is plain Markdown on disk before the site generator starts.
 
 import datetime
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +232,8 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
     for page in known.of("threat"):
         for name in page.list_of("ids"):
             family = name[:3]
-            if family in rows:
+            predecessor = family in ("ASI", "LLM") and not name.endswith(":2026")
+            if family in rows and not predecessor:
                 rows[family][name].append(page)
     for family, title in LISTS.items():
         lines.append(f"## {title} {{#{family.lower()}}}")
@@ -280,10 +281,8 @@ def _timeline(known: Knowledge) -> str:
         table.append(
             f"| {page.data['date']} | [{inline(page.title)}](incidents/{page.slug}.md) | {cause} | {controls} | {page.data['confidence']} |"
         )
-    causes = defaultdict(int)
-    for page in known.of("incident"):
-        causes[page.data["cause"].replace("-", " ")] += 1
-    counted = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items(), key=lambda c: -c[1]))
+    causes = Counter(page.data["cause"].replace("-", " ") for page in known.of("incident"))
+    counted = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
     return "\n\n".join([front, "# Timeline of incidents", f"By cause: {counted}.", "\n".join(table)]) + "\n"
 
 
