@@ -175,7 +175,10 @@ def test_links_are_turned_round(shop: Tree) -> None:
         made[f".cache/includes/foot/{name}.md"] for name in ("controls/closed-till", "threats/emptied-till")
     )
     assert "[Emptied till](../threats/emptied-till.md)" in control
-    assert "proved in this build by [Keep the till closed (tiny)](../../labs/tiny.md#exercise-rule)" in control
+    assert (
+        "proved in this build by [Keep the till closed (tiny): Write the rule](../../labs/tiny.md#exercise-rule)"
+        in control
+    )
     assert "[Closed till](../controls/closed-till.md): proved in this build" in threat
 
 

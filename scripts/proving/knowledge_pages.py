@@ -50,6 +50,7 @@ def pages(
     folder, includes = tree.docs / "knowledge", tree.cache / "includes"
     held = proofs(known, evidence)
     titles = {lab.slug: lab.header.title for lab in labs}
+    titles |= {f"{lab.slug}#{e.id}": f"{lab.header.title}: {e.title}" for lab in labs for e in lab.exercises}
     written: dict[Path, str] = {
         folder / "index.md": _home(known),
         folder / "coverage.md": _coverage(known, held, titles),
@@ -170,7 +171,7 @@ def _proof(claims: list[str], titles: dict[str, str], lab: str | None, *, up: st
         links = [
             f"[{titles[c.split('#')[0]]}]({up}labs/{c.split('#')[0]}.md#exercise-{c.split('#')[1]})" for c in claims
         ]
-        return "proved in this build by " + ", ".join(dict.fromkeys(links))
+        return "proved in this build by " + ", ".join(links)
     return f"not proved yet (planned: `{lab}`)" if lab else "not proved: no lab is planned"
 
 
