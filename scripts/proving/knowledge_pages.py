@@ -168,9 +168,7 @@ def _links(known: Knowledge, page: Page, held: dict[str, list[str]], titles: dic
 def _proof(claims: list[str], titles: dict[str, str], lab: str | None, *, up: str) -> str:
     """The exercises that prove a control, or the plain statement that none does yet."""
     if claims:
-        links = [
-            f"[{titles[c.split('#')[0]]}]({up}labs/{c.split('#')[0]}.md#exercise-{c.split('#')[1]})" for c in claims
-        ]
+        links = [f"[{titles[c]}]({up}labs/{c.split('#')[0]}.md#exercise-{c.split('#')[1]})" for c in claims]
         return "proved in this build by " + ", ".join(links)
     return f"not proved yet (planned: `{lab}`)" if lab else "not proved: no lab is planned"
 
@@ -244,9 +242,7 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
             proved = [c for c in controls if held[c]]
             proof_links = list(dict.fromkeys(claim for c in proved for claim in held[c]))
             shown = (
-                ", ".join(
-                    dict.fromkeys(f"[{titles[c.split('#')[0]]}](../labs/{c.split('#')[0]}.md)" for c in proof_links)
-                )
+                ", ".join(dict.fromkeys(f"[{titles[c]}](../labs/{c.split('#')[0]}.md)" for c in proof_links))
                 or "none yet"
             )
             table.append(
