@@ -137,7 +137,7 @@ class Runner:
         shutil.rmtree(self._base, ignore_errors=True)
 
     def run(self, plans: Iterable[Plan], lab_done: Callable[[list[Run]], None] = lambda runs: None) -> list[Run]:
-        """Run `plans` in their order; return the runs in that same order.
+        """Run `plans` and return the runs in the same order.
 
         `lab_done` gets the runs of one lab as soon as its last has ended. An exercise whose state
         could not be forked is proved by fresh runs, one a variant, which are merged into its run.
@@ -175,12 +175,18 @@ class Runner:
 
     def _work(self, plans: list[Plan], finished: Callable[[Run], list[Plan]]) -> None:
         """Run `plans` and what `finished` adds after each, `jobs` at once."""
-        queue = list(plans)
+        # Labs that need few packages start while the packages of the others are still loading.
+        queue = sorted(plans, key=lambda plan: (plan.seed, len(outside_imports(self._tree, plan.lab))))
         running: list[_Running] = []
+        announced = not self._warm
         try:
             while queue or running:
                 while queue and len(running) < self._jobs:
                     running.append(self._start(queue.pop(0)))
+                if not announced:
+                    for plan in queue:
+                        self._zygote(plan.seed).send("", outside_imports(self._tree, plan.lab))
+                    announced = True
                 time.sleep(_TICK)
                 for item in list(running):
                     self._watch(item)
@@ -210,7 +216,7 @@ class Runner:
         path.write_text(json.dumps(_written(plan, self._tree)), encoding="utf-8")
         (folder / "report.jsonl").touch()
         zygote = self._zygote(plan.seed)
-        zygote.start(path, outside_imports(self._tree, plan.lab) if self._warm else [])
+        zygote.send(str(path), outside_imports(self._tree, plan.lab) if self._warm else [])
         self._progress(plan, "started")
         return _Running(plan, folder, zygote, time.monotonic())
 
@@ -328,9 +334,10 @@ class _Zygote:
         """Whether it can take no more plans. Those it had are reported as died; the next get another."""
         return self._process.poll() is not None
 
-    def start(self, plan: Path, modules: list[str]) -> None:
+    def send(self, plan: str, modules: list[str]) -> None:
+        """Have `plan` run, with `modules` imported first; an empty plan only imports them."""
         try:
-            self._input.write("\t".join([str(plan), *modules]).encode() + b"\n")
+            self._input.write("\t".join([plan, *modules]).encode() + b"\n")
             self._input.flush()
         except BrokenPipeError:
             return  # It has died this moment: ended() says so, and the lab is reported.
@@ -377,10 +384,10 @@ class _Spawner(_Zygote):
     def __init__(self, tree: Tree, seed: int) -> None:
         self._environment = clean_environment(tree, seed)
 
-    def start(self, plan: Path, modules: list[str]) -> None:
-        with (plan.parent / "log.txt").open("wb") as log:
+    def send(self, plan: str, modules: list[str]) -> None:
+        with (Path(plan).parent / "log.txt").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "proving.worker", str(plan)],
+                [sys.executable, "-m", "proving.worker", plan],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

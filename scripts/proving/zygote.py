@@ -1,7 +1,7 @@
 """A warm process that forks one worker for each plan it is told of.
 
 It has IPython imported, stays at one thread, and reads one line a plan from standard input: the
-plan's path, then the modules its lab imports. It imports those of them it has not yet, so that a
+plan's path, then the modules its lab imports (a line without a path is for later). It imports those of them it has not yet, so that a
 lab that needs little starts while another's packages are still loading, and the next lab finds
 them there. Then it forks a worker in a session of its own and writes
 `started <plan> <pid>` and later `ended <plan> <status>`; `left <plan> <names>` comes first when
@@ -40,6 +40,8 @@ def main() -> None:
             for line in lines:
                 plan, *modules = line.decode().split("\t")
                 preload(modules)
+                if not plan:
+                    continue  # A word in advance: what a later plan will need.
                 pid = _fork(Path(plan), wake_write)
                 running[pid] = plan
                 print(f"started {plan}\t{pid}", flush=True)
