@@ -456,6 +456,8 @@ class TwoFacedDisk(Disk):
         return honest
 
 
+BIG_LEVELS, BIG_ROOT = hash_levels([bytes(BLOCK)] * 16385, SALT)
+
 # %% [markdown]
 # Nobody checks the whole image at boot. The kernel checks each block **when it is read**, and goes from the top down:
 # the root hash vouches for the top block, the top block for one block below, and so on to the data. The first block
@@ -502,12 +504,11 @@ with check("verify-on-read"):
             hint="The number of levels comes from the disk: 0, 1 or more.",
         ):
             expect(read_verified(disk, count - 1, small_root) == blocks[count - 1], "A block came back changed.")
-    big, big_root = hash_levels([bytes(BLOCK)] * 16385, SALT)
     with works(
         "a disk of 16,385 blocks", hint="Three levels: a block of level L stands over 128 ** (L + 1) data blocks."
     ):
         for n in (0, 127, 128, 16383, 16384):
-            read_verified(BigDisk(big, SALT), n, big_root)
+            read_verified(BigDisk(BIG_LEVELS, SALT), n, BIG_ROOT)
 
     data_changed = copy_of(node, "data-changed")
     overwrite(data_changed, "usr.img", 217 * BLOCK + 1000, b"#")

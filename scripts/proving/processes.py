@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def children(pid: int) -> list[int]:
         return [p.pid for p in found if _lives(p)]
     direct = [p for child in _children(pid, deep=False) if (p := _process(child)) is not None]
     return [p.pid for p in direct if _lives(p)]
+
+
+def open_targets() -> list[str]:
+    """What this process's descriptors lead to: paths, and `socket:` for sockets."""
+    if sys.platform == "linux":
+        targets = []
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                targets.append(os.readlink(f"/proc/self/fd/{name}"))
+        return targets
+    me = psutil.Process()
+    return [f.path for f in me.open_files()] + ["socket:" for _ in me.net_connections(kind="all")]
 
 
 def kill_below(pid: int) -> list[str]:

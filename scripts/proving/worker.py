@@ -10,6 +10,7 @@ import gc
 import io
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -138,20 +139,13 @@ class _Worker:
             status = 1
             try:
                 os.setpgid(0, 0)
+                gc.disable()  # A collection would touch, and so copy, every page shared with the parent.
                 self._run_variant(variant)
                 status = 0
             finally:
                 self.report.flush()
                 os._exit(status)
-        deadline = started + self.plan["limits"]["variant_seconds"]
-        while True:
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > deadline:
-                status = -1
-                break
-            time.sleep(0.002)
+        status = _wait(child, self.plan["limits"]["variant_seconds"])
         _kill_group(child, wait=status == -1)
         if status:
             died = "did not end in time" if status == -1 else f"died ({_exit_text(status)})"
@@ -289,9 +283,10 @@ def unsound_to_fork(folder: Path) -> str:
         return f"{me.num_threads()} threads are running"
     if processes.descendants(me.pid):
         return "a child process is running"
-    if me.net_connections(kind="all"):
+    targets = processes.open_targets()
+    if any(target.startswith("socket:") for target in targets):
         return "a socket is open"
-    opened = [f.path for f in me.open_files() if Path(f.path).is_relative_to(folder / "tmp")]
+    opened = [target for target in targets if Path(target).is_relative_to(folder / "tmp")]
     return f"{Path(opened[0]).name} is open" if opened else ""
 
 
@@ -369,6 +364,22 @@ def _peak_mb() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(resource.getrusage(kind).ru_maxrss * unit for kind in kinds) / 1024 / 1024
+
+
+def _wait(child: int, seconds: float) -> int:
+    """The exit status of `child`, or -1 when it has not ended after `seconds`."""
+    deadline = time.monotonic() + seconds
+    if hasattr(os, "pidfd_open"):
+        handle = os.pidfd_open(child)
+        ended, _, _ = select.select([handle], [], [], seconds)
+        os.close(handle)
+        return os.waitpid(child, 0)[1] if ended else -1
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        time.sleep(0.002)
+    return -1
 
 
 def _kill_group(child: int, *, wait: bool) -> None:
