@@ -7,17 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from proving import assistants, redirects
 from proving.paths import Tree
 
 STAMP = "site.key"
+CODE = ("site", "assistants", "plain", "nav", "redirects")
 
 
 class BuildFailed(Exception):
-    """MkDocs refused; the text is what it printed."""
+    """A page or a redirect is wrong; the text says which, as MkDocs or our own check printed it."""
 
 
 def build(tree: Tree) -> bool:
-    """Build site/ with MkDocs, strictly; return whether that was necessary.
+    """Build site/: pages with MkDocs, strictly, then copies for assistants and redirects. Was that necessary?
 
     The site is built beside the old one and takes its place at the end, so an interrupted build
     leaves a whole site. Raises `BuildFailed`.
@@ -26,16 +28,21 @@ def build(tree: Tree) -> bool:
     stamp = tree.cache / STAMP
     if (tree.site / "index.html").exists() and stamp.exists() and stamp.read_text() == key:
         return False
+    wrong = redirects.findings(tree)
+    if wrong:
+        raise BuildFailed("\n".join(map(str, wrong)))
     draft = tree.cache / "site.draft"
     shutil.rmtree(draft, ignore_errors=True)
     run_mkdocs(tree, draft)
+    assistants.write(tree, draft)
+    redirects.write(tree, draft)
     shutil.rmtree(tree.site, ignore_errors=True)
     os.replace(draft, tree.site)
     stamp.write_text(key)
     return True
 
 
-def run_mkdocs(tree: Tree, target: Path) -> None:
+def run_mkdocs(tree: Tree, target: Path, *options: str) -> None:
     """The plain build, as anyone could run it. Raises `BuildFailed`."""
     command = [
         sys.executable,
@@ -48,6 +55,7 @@ def run_mkdocs(tree: Tree, target: Path) -> None:
         str(tree.root / "mkdocs.yml"),
         "--site-dir",
         str(target),
+        *options,
     ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "true", "PYTHONUTF8": "1"}
     result = subprocess.run(
@@ -58,7 +66,7 @@ def run_mkdocs(tree: Tree, target: Path) -> None:
 
 
 def _key(tree: Tree) -> str:
-    """A hash over every file that the build reads."""
+    """A hash over every file that the build reads, and over the code that goes on where MkDocs ends."""
     digest = hashlib.sha256()
     places = [tree.docs, tree.cache / "includes"]
     files = [
@@ -66,6 +74,8 @@ def _key(tree: Tree) -> str:
         tree.root / "requirements.txt",
         *(p for place in places for p in sorted(place.rglob("*")) if p.is_file()),
     ]
+    here = Path(__file__).parent
+    digest.update(b"".join((here / f"{name}.py").read_bytes() for name in CODE))
     for path in files:
         digest.update(f"\0{tree.relative(path)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
