@@ -200,7 +200,6 @@ def test_an_interrupted_build_leaves_no_process_and_the_next_a_whole_site(
 
 
 @NO_SIGNALS
-@pytest.mark.xfail(strict=True, reason="proof.py keeps evidence only when all labs are through")
 def test_what_was_proved_before_the_interruption_is_not_proved_again(small: Tree, script: Script) -> None:
     write_small_lab(small, "quick")
     with proving(small):

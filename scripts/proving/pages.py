@@ -41,12 +41,15 @@ _MARKS = (
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Path]:
-    """Write all generated pages and delete what an earlier run left. Returns the files written."""
+def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Path, str] | None = None) -> list[Path]:
+    """Write all generated pages, `others` among them, and delete what an earlier run left.
+
+    Returns the files written.
+    """
     order = lab_order(tree)
     known = {e.slug: e for e in evidence}
     shown = [lab for slug in order for lab in labs if lab.slug == slug and slug in known]
-    pages: dict[Path, str] = {}
+    pages: dict[Path, str] = dict(others or {})
     for position, lab in enumerate(shown):
         following = shown[position + 1] if position + 1 < len(shown) else None
         pages[tree.docs / "labs" / f"{lab.slug}.md"] = lab_page(lab, known[lab.slug], following)
@@ -67,7 +70,8 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Path]:
             shutil.copyfile(source, target)
         copied.append(target)
     wanted = {*pages, *copied}
-    for path in (tree.docs / "labs").rglob("*"):
+    generated_only = [*(tree.docs / "labs").rglob("*"), *(tree.cache / "includes").rglob("*")]
+    for path in generated_only:
         if path.is_file() and path not in wanted:
             path.unlink()
     return sorted(wanted)
@@ -95,7 +99,7 @@ def lab_page(lab: Lab, evidence: Evidence, following: Lab | None) -> str:
     """The page of one lab: how to open it, the lab as it ran, the stamp of the run."""
     header = lab.header
     parts = [
-        _front(header.title, header.summary, kind="lab", track=header.track),
+        front_matter(header.title, header.summary, kind="lab", track=header.track),
         f"# {header.title}",
         f'<p class="pg-question">{html.escape(header.summary)}</p>',
         _facts(lab, evidence),
@@ -192,7 +196,7 @@ def _output(text: str, name: str = "", kind: str = "") -> str:
 
 def _mistakes(exercise: Exercise, evidence: Evidence) -> str:
     messages = {v["name"]: v["message"] for v in evidence.variants if v["exercise"] == exercise.id}
-    rows = [f"- **{m.title}.** {_inline(messages[m.id])}" for m in exercise.mistakes if m.id in messages]
+    rows = [f"- **{m.title}.** {inline(messages[m.id])}" for m in exercise.mistakes if m.id in messages]
     if not rows:
         return ""
     title = f"{len(rows)} wrong answers, and what the check said to each in this run"
@@ -204,13 +208,13 @@ def _stamp(lab: Lab, evidence: Evidence) -> str:
     rows = []
     for gate in GATES:
         result = verdict["gates"][gate]
-        rows.append(f"| {GATE_NAMES[gate]} | {_mark(result['passed'])} | {_inline(result['detail'].splitlines()[0])} |")
+        rows.append(f"| {GATE_NAMES[gate]} | {_mark(result['passed'])} | {inline(result['detail'].splitlines()[0])} |")
     bounds = verdict["bounds"]
-    rows.append(f"| Kept inside its bounds | {_mark(bounds['passed'])} | {_inline(bounds['detail'].splitlines()[0])} |")
+    rows.append(f"| Kept inside its bounds | {_mark(bounds['passed'])} | {inline(bounds['detail'].splitlines()[0])} |")
     lines = ["## The proof {#proof}", "| Gate | Result | Seen in this run |\n|---|---|---|\n" + "\n".join(rows)]
     findings = [line for g in (*verdict["gates"].values(), bounds) for line in g["detail"].splitlines()[1:]]
     if findings:
-        lines.append("\n".join(f"- {_inline(line)}" for line in findings))
+        lines.append("\n".join(f"- {inline(line)}" for line in findings))
     if stamp:
         facts = [
             ("Gates passed", f"{sum(verdict['gates'][gate]['passed'] for gate in GATES)} of {len(GATES)}"),
@@ -254,7 +258,7 @@ def _lesson_title(lab: Lab) -> str:
 
 def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
     """All labs as cards; catalogue.js filters them by their data attributes."""
-    front = _front(
+    front = front_matter(
         "Labs",
         "Every lab of the course, each executed and proved on the machine that built this site.",
         kind="catalogue",
@@ -292,8 +296,8 @@ def _card(lab: Lab, evidence: Evidence) -> str:
     facts = (header.track, f"{header.minutes} minutes", header.level, system)
     return (
         f'<li class="pg-card" markdown="block" {attributes}>\n\n'
-        f"[{_inline(header.title)}]({lab.slug}.md)\n{{ .pg-card-title }}\n\n"
-        f"{_inline(header.summary)}\n\n"
+        f"[{inline(header.title)}]({lab.slug}.md)\n{{ .pg-card-title }}\n\n"
+        f"{inline(header.summary)}\n\n"
         f'<p class="pg-card-proof">{proof}</p>\n\n'
         f'<p class="pg-card-facts">{" ".join(f"<span>{fact}</span>" for fact in facts)}</p>\n\n</li>\n'
     )
@@ -320,7 +324,7 @@ def _filters(labs: list[Lab]) -> str:
 
 def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str:
     """What was proved, where and when; what was measured."""
-    front = _front(
+    front = front_matter(
         "Status",
         "What was proved on the machine that built this site, gate by gate, and what was measured.",
         kind="status",
@@ -341,7 +345,7 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
         last = max(stamps, key=lambda s: s["date"])
         lines.append(f"Last run: {_day(last['date'])}, Python {last['python']}, {last['system']} {last['machine']}.")
         lines.append(
-            f"Network in these runs: {_inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
+            f"Network in these runs: {inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
         )
     lines.append("## Speed {#speed}")
     if figures:
@@ -389,7 +393,7 @@ def excerpt(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
         if landed and all(held):
             before = _output(landed, name="Before")
             after = _output("\n".join(held), name="After your defense", kind="pg-held")
-            link = f"Printed by [{_inline(lab.header.title)}](labs/{lab.slug}.md), in the run behind this page."
+            link = f"Printed by [{inline(lab.header.title)}](labs/{lab.slug}.md), in the run behind this page."
             return f'<div class="pg-shown" markdown="1">\n\n{before}\n\n{after}\n\n{link}\n\n</div>\n'
     return "No lab was proved on this machine.\n"
 
@@ -397,7 +401,8 @@ def excerpt(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
 # -- small parts ----------------------------------------------------------------------------------
 
 
-def _front(title: str, description: str, **more: str | list[str]) -> str:
+def front_matter(title: str, description: str, **more: str | list[str]) -> str:
+    """The YAML head of a generated page."""
     data = yaml.safe_dump({"title": title, "description": description, **more}, allow_unicode=True, sort_keys=False)
     return f"---\n{data}---"
 
@@ -429,13 +434,13 @@ def _folded(kind: str, title: str, body: str) -> str:
     return f'??? {kind} "{title}"\n\n' + textwrap.indent(body, "    ")
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Plain text for one line of Markdown or one table cell."""
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", _ANSI.sub("", text).replace("\n", " "))
 
 
 def _source(source: Source) -> str:
-    return f"- [{_inline(source.title)}]({source.url}), read {source.read}"
+    return f"- [{inline(source.title)}]({source.url}), read {source.read}"
 
 
 def _day(iso: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from proving import gates
 from proving.findings import Finding, Unreadable
 from proving.paths import Tree
-from proving.runner import Limits, Plan, Runner
+from proving.runner import Limits, Plan, Run, Runner
 from proving.source import Lab, read, read_all, twins
 from proving.source import slugs as all_slugs
 
@@ -50,6 +50,12 @@ class Evidence:
     @property
     def passed(self) -> bool:
         return bool(self.verdict["passed"])
+
+    @property
+    def findings(self) -> list[str]:
+        """What the verdict holds against the lab, one line each."""
+        parts = [*self.verdict["gates"].values(), self.verdict["bounds"]]
+        return [line for part in parts for line in part["detail"].splitlines()[1:]]
 
     def outputs(self, cell: str) -> list[Json]:
         """The notebook outputs of one cell; empty when it did not run."""
@@ -90,23 +96,26 @@ def prove(
         plans = [Plan(lab, "prove", 1, bounds) for lab in wanted]
         plans += [Plan(lab, "execute", 2, bounds) for lab in wanted if repeat]
         modes = {"prove": "proof", "execute": "again"}
+
+        def lab_done(runs: list[Run]) -> None:
+            """Judge a lab at once: an interruption later on loses nothing of it."""
+            run, again = runs[0], runs[1] if len(runs) > 1 else None
+            lab = run.plan.lab
+            verdict = gates.judge(tree, lab, run, again)
+            cells, variants = [asdict(c) for c in run.cells], [asdict(v) for v in run.variants]
+            found = Evidence(lab.slug, verdict.as_json(), cells, variants, _stamp(lab, verdict, warm))
+            evidence[lab.slug] = found
+            tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
+            if verdict.passed and again:
+                save(tree, lab, found)
+
         with Runner(
             tree,
             jobs=jobs or os.cpu_count() or 2,
             warm=warm,
             progress=lambda plan, text: tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text),
         ) as runner:
-            runs = runner.run(plans)
-        second = {run.plan.lab.slug: run for run in runs[len(wanted) :]}
-        for run in runs[: len(wanted)]:
-            lab = run.plan.lab
-            verdict = gates.judge(tree, lab, run, second.get(lab.slug))
-            cells, variants = [asdict(c) for c in run.cells], [asdict(v) for v in run.variants]
-            found = Evidence(lab.slug, verdict.as_json(), cells, variants, _stamp(lab, verdict, warm))
-            evidence[lab.slug] = found
-            tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
-            if verdict.passed and repeat:
-                save(tree, lab, found)
+            runner.run(plans, lab_done)
     return [evidence[slug] for slug in sorted(evidence)]
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,10 +136,11 @@ class Runner:
             zygote.close()
         shutil.rmtree(self._base, ignore_errors=True)
 
-    def run(self, plans: Iterable[Plan]) -> list[Run]:
-        """Run `plans`, longest first by their own order; return the runs in that same order.
+    def run(self, plans: Iterable[Plan], lab_done: Callable[[list[Run]], None] = lambda runs: None) -> list[Run]:
+        """Run `plans` in their order; return the runs in that same order.
 
-        An exercise whose state could not be forked is proved by fresh runs, one a variant.
+        `lab_done` gets the runs of one lab as soon as its last has ended. An exercise whose state
+        could not be forked is proved by fresh runs, one a variant, which are merged into its run.
         """
         wanted = list(plans)
         if self._warm:
@@ -147,27 +149,32 @@ class Runner:
                 self._zygote(seed)
         results: dict[int, Run] = {}
         extra: dict[str, list[Run]] = {}
+        outstanding = Counter(plan.lab.slug for plan in wanted)
 
-        def keep(run: Run) -> None:
+        def of(plan: Plan) -> Run:
+            return self._merged(results[id(plan)], extra.get(plan.lab.slug, []) if plan.mode == "prove" else [])
+
+        def finished(run: Run) -> list[Plan]:
+            slug = run.plan.lab.slug
             if run.plan.only:
-                extra.setdefault(run.plan.lab.slug, []).append(run)
+                extra.setdefault(slug, []).append(run)
             else:
                 results[id(run.plan)] = run
+            further = [] if run.plan.only else _fresh_plans(run)
+            outstanding[slug] += len(further) - 1
+            if not outstanding[slug]:
+                lab_done([of(plan) for plan in wanted if plan.lab.slug == slug])
+            return further
 
-        self._work(wanted, keep, _fresh_plans)
-        return [
-            self._merged(results[id(plan)], extra.get(plan.lab.slug, []) if plan.mode == "prove" else [])
-            for plan in wanted
-        ]
+        self._work(wanted, finished)
+        return [of(plan) for plan in wanted]
 
-    def alone(self, plans: list[Plan]) -> list[Run]:
+    def alone(self, plans: list[Plan]) -> None:
         """Run variants each from the first cell, as `run` does where nothing can be forked."""
-        runs: list[Run] = []
-        self._work(plans, runs.append, lambda run: [])
-        return runs
+        self._work(plans, lambda run: [])
 
-    def _work(self, plans: list[Plan], keep: Callable[[Run], None], more: Callable[[Run], list[Plan]]) -> None:
-        """Run `plans` and whatever `more` adds after a run, `jobs` at once."""
+    def _work(self, plans: list[Plan], finished: Callable[[Run], list[Plan]]) -> None:
+        """Run `plans` and what `finished` adds after each, `jobs` at once."""
         queue = list(plans)
         running: list[_Running] = []
         try:
@@ -183,8 +190,7 @@ class Runner:
                         if item.zygote not in self._zygotes.values():
                             item.zygote.close()
                         shutil.rmtree(item.folder, ignore_errors=True)
-                        keep(run)
-                        queue += more(run)
+                        queue += finished(run)
         finally:
             for item in running:
                 kill_tree(item.pid)
@@ -413,7 +419,7 @@ def variants_of(exercise: Exercise) -> list[tuple[str, str]]:
 
 def clean_environment(tree: Tree, seed: int) -> dict[str, str]:
     """The environment of a lab: no settings of the user's tools, a known hash seed, our modules."""
-    dropped = ("PIP_", "UV_", "PYTHON", "JUPYTER", "IPYTHON", "LABKIT_", "XDG_", "VIRTUAL_ENV")
+    dropped = ("PIP_", "UV_", "PYTHON", "JUPYTER", "IPYTHON", "LABKIT_", "XDG_", "VIRTUAL_ENV", "COLUMNS", "LINES")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped) and "proxy" not in k.lower()}
     return {
         **kept,

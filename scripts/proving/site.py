@@ -50,7 +50,6 @@ def run_mkdocs(tree: Tree, target: Path, *options: str) -> None:
         "mkdocs",
         "build",
         "--strict",
-        "--quiet",
         "--config-file",
         str(tree.root / "mkdocs.yml"),
         "--site-dir",

@@ -430,9 +430,13 @@ def _exercises(cells: tuple[Cell, ...], where: str, findings: list[Finding]) -> 
         name, after = cell.exercise, cells[cells.index(cell) + 1 :]
         checks = tuple(c for c in after if c.tag == "check" and c.exercise == name)
         mistakes = tuple(c for c in after if c.tag == "mistake" and c.exercise == name)
-        if not checks:
+        if len(checks) != 1:
             findings.append(
-                Finding(at, f"Exercise {name} has no check.", f'Add `# %% tags=["check"] exercise="{name}"` below it.')
+                Finding(
+                    at,
+                    f"Exercise {name} has {'no check' if not checks else 'more than one check'}.",
+                    f'Write one `# %% tags=["check"] exercise="{name}"` cell below it.',
+                )
             )
         if len(mistakes) < LEAST_MISTAKES:
             findings.append(

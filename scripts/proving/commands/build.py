@@ -3,7 +3,7 @@
 import argparse
 from typing import NamedTuple
 
-from proving import pages, proof, site
+from proving import proof, site, staging
 from proving.display import Progress, complain, say
 from proving.paths import Tree, checkout
 from proving.source import read_all
@@ -53,7 +53,12 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
     for item in evidence:
         if not item.passed:
             complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
-    pages.stage(tree, complete, evidence)
+            for line in item.findings:
+                complain(f"  {line}")
+    wrong = staging.stage(tree, complete, evidence)
+    for finding in wrong:
+        complain(str(finding))
+    findings += wrong
     say("Building the site")
     try:
         built = site.build(tree)
