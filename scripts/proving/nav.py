@@ -1,12 +1,14 @@
 """The pages of the course, in the order of mkdocs.yml's nav, and the address that each gets.
 
-Entry(("Learn", "Host"), "learn/host/immutable-hosts.md", "")   its sections, its file below docs/, its name in nav
-address("learn/host/immutable-hosts.md")                        learn/host/immutable-hosts/
-address("learn/host/immutable-hosts.md", flat=True)             learn/host/immutable-hosts.html (opened as a file)
+    Entry(("Learn", "Host"), "learn/host/immutable-hosts.md", "")   its sections, its file below docs/, its name in nav
+    address("learn/host/immutable-hosts.md")                        learn/host/immutable-hosts/
+    address("learn/host/immutable-hosts.md", flat=True)             learn/host/immutable-hosts.html (opened as a file)
+
+Where nav names the index page of a folder and not its other pages, as for the knowledge base, those follow it by name.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -44,8 +46,23 @@ def settings(tree: Tree) -> dict[str, Any]:
 
 
 def entries(tree: Tree) -> list[Entry]:
-    """Every page that nav names, in its order; links to elsewhere are left out."""
-    return list(_walk(settings(tree).get("nav") or [], (), ""))
+    """Every page, in the order of nav; links to elsewhere are left out."""
+    named = list(_walk(settings(tree).get("nav") or [], (), ""))
+    known = {entry.source for entry in named}
+    found = []
+    for entry in named:
+        folder = entry.source.removesuffix("index.md").rstrip("/")
+        hanging = _others(tree, folder, known) if folder and entry.source.endswith("/index.md") else []
+        sections = (*entry.sections, folder.rpartition("/")[2].replace("-", " ").capitalize()) if hanging else ()
+        found.append(replace(entry, sections=sections) if hanging else entry)
+        found += [Entry(sections, source, "") for source in hanging]
+    return found
+
+
+def _others(tree: Tree, folder: str, known: set[str]) -> list[str]:
+    """The pages of a folder that nav does not name."""
+    sources = (f"{folder}/{path.name}" for path in sorted((tree.docs / folder).glob("*.md")))
+    return [source for source in sources if source not in known]
 
 
 def _walk(node: Any, sections: tuple[str, ...], name: str) -> Iterator[Entry]:

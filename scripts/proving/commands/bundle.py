@@ -39,11 +39,6 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         complain("Interrupted; dist/ is as it was. Go on with: python3 scripts/bundle.py")
         return 130
-    except OSError as error:
-        complain(
-            f"{error.filename or 'dist/'} cannot be written or read ({error.strerror}). Make room or give the right."
-        )
-        return 2
 
 
 def _chromium(named: str | None) -> tuple[str, str]:
