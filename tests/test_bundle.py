@@ -26,7 +26,7 @@ built = test_site.built  # the fixture: the site of this checkout, built in a co
 def flat(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of this checkout as files, in a folder whose name needs quoting in an address."""
     target = tmp_path_factory.mktemp("flat") / "a site #1"
-    offline.build(built.tree, target)
+    offline.make(built.tree, target)
     return target
 
 
@@ -45,7 +45,7 @@ def test_the_search_works_from_the_file_system(built: Built, browser: Browser, f
     browser.press(*"audience")
     browser.until(lambda: browser.all(".md-search-result__item a"), "results")
     found = [str(item.get_attribute("href")) for item in browser.all(".md-search-result__item > a")][:3]
-    assert any("bind-tokens-to-their-audience.html" in address for address in found), found
+    assert any("bind-tokens-to-their-audience/index.html" in address for address in found), found
     browser.driver.get(found[0])
     browser.until(lambda: browser.all("article h1"), "the page that was found opens")
     assert urlsplit(browser.driver.current_url).scheme == "file"
@@ -53,7 +53,7 @@ def test_the_search_works_from_the_file_system(built: Built, browser: Browser, f
 
 def test_every_page_opens_as_a_file_and_asks_no_host(built: Built, browser: Browser) -> None:
     for source in built.sources:
-        visit = browser.visit(nav.address(source, flat=True))
+        visit = browser.visit(nav.file(source))
         browser.until(lambda: browser.run("return document.readyState") == "complete", f"{source} is complete")
         late = browser.log()
         assert visit.complaints + late.complaints == [], source
@@ -83,10 +83,31 @@ def test_every_link_leads_to_a_file(flat: Path) -> None:
     assert checked > 100
 
 
-def test_a_theme_that_has_changed_is_said_so(flat: Path, tmp_path: Path) -> None:
-    shutil.copytree(flat, tmp_path / "site")
-    with pytest.raises(site.BuildFailed, match="search index"):
-        offline._make_search_work(tmp_path / "site")
+@pytest.mark.parametrize(
+    ("link", "file"),
+    [
+        (".", "index.html"),
+        ("./", "index.html"),
+        ("..", "../index.html"),
+        ("../../", "../../index.html"),
+        ("../labs/?track=host#top", "../labs/index.html?track=host#top"),
+        ("labs/x/#proof", "labs/x/index.html#proof"),
+        ("assets/site.css", "assets/site.css"),
+        ("#top", "#top"),
+        ("https://docs.example/a/", "https://docs.example/a/"),
+        ("mailto:a@b.example", "mailto:a@b.example"),
+    ],
+)
+def test_a_link_to_a_folder_names_its_page(link: str, file: str) -> None:
+    assert offline.named(link) == file
+
+
+def test_a_theme_that_has_changed_is_said_so(built: Built, tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    (tree.site / "search").mkdir(parents=True)
+    (tree.site / "search" / "search_index.json").write_text("{}")
+    with pytest.raises(site.BuildFailed, match=r"0 search workers.*Adapt scripts/proving/offline\.py"):
+        offline.make(tree, tmp_path / "flat")
 
 
 # -- the archive ------------------------------------------------------------------------------------
@@ -135,7 +156,7 @@ def test_the_script_makes_an_archive_that_checks_and_opens(course: Tree, script:
         "requirements.txt",
         "mkdocs.yml",
         "site/index.html",
-        "site/labs/tiny.html",
+        "site/labs/tiny/index.html",
         "site/llms.txt",
     ):
         assert (top / name).is_file(), name

@@ -41,17 +41,33 @@ def moved(tree: Tree) -> Tree:
 
 
 @pytest.mark.parametrize(
-    ("source", "address", "flat"),
+    ("source", "address"),
     [
-        ("index.md", "", "index.html"),
-        ("labs/index.md", "labs/", "labs/index.html"),
-        ("labs/till.md", "labs/till/", "labs/till.html"),
-        ("start/my-index.md", "start/my-index/", "start/my-index.html"),
+        ("index.md", ""),
+        ("labs/index.md", "labs/"),
+        ("labs/till.md", "labs/till/"),
+        ("start/my-index.md", "start/my-index/"),
     ],
 )
-def test_an_address_is_where_the_site_shows_the_page(source: str, address: str, flat: str) -> None:
+def test_an_address_is_where_the_site_shows_the_page(source: str, address: str) -> None:
     assert nav.address(source) == address
-    assert nav.address(source, flat=True) == flat
+    assert nav.file(source) == f"{address}index.html"
+
+
+def test_pages_that_nav_leaves_out_hang_off_their_index(tree: Tree) -> None:
+    for source in ("learn/how-to/b.md", "learn/how-to/a.md", "learn/c.md"):
+        write_page(tree, source)
+    (tree.root / "mkdocs.yml").write_text(
+        "nav:\n  - start/till.md\n  - Learn:\n    - Named: learn/c.md\n    - learn/how-to/index.md\n    - https://elsewhere.example/\n"
+        "extra: !ENV [NAME, none]\n"
+    )
+    assert nav.entries(tree) == [
+        nav.Entry((), "start/till.md", ""),
+        nav.Entry(("Learn",), "learn/c.md", "Named"),
+        nav.Entry(("Learn", "How to"), "learn/how-to/index.md", ""),
+        nav.Entry(("Learn", "How to"), "learn/how-to/a.md", ""),
+        nav.Entry(("Learn", "How to"), "learn/how-to/b.md", ""),
+    ]
 
 
 def test_a_page_that_is_gone_without_a_redirect_is_found_and_the_repair_named(moved: Tree) -> None:
@@ -116,8 +132,7 @@ def test_the_build_fails_and_leaves_the_site_as_it_was(moved: Tree) -> None:
 
 
 def test_the_built_site_leads_on_from_the_old_address(moved: Tree) -> None:
-    write_page(moved, "start/till.md")
-    write_page(moved, "index.md")
+    (moved.docs / "index.md").write_text("# Small\n")
     write_nav(moved, "index.md", "start/till.md", "learn/keys.md")
     move(moved, start__drawer__="start/till/", old__deep__drawer__="learn/keys/#door", home__="/")
     site.build(moved)

@@ -81,7 +81,7 @@ def _walk(tree: Tree) -> list[str]:
 
 
 def pack(tree: Tree, site: Path, target: Path, note: Callable[[int, int], None] = lambda done, of: None) -> int:
-    """Write the archive `target` from the checkout and the flat site `site`; return how many files it holds.
+    """Write the archive `target` from the checkout and the site as files `site`; return how many files it holds.
 
     `note` hears how many files are in. The archive takes the place of an older one at the end. Raises OSError.
     """

@@ -28,7 +28,7 @@ class Unprintable(Exception):
 
 
 def make(tree: Tree, site: Path, chromium: str, target: Path) -> int:
-    """Print the pages of the flat site `site` into the file `target`; return how many pages it has.
+    """Print the pages of the site as files `site` into the file `target`; return how many pages it has.
 
     Raises `Unprintable`, `printing.PrintFailed` or OSError.
     """
@@ -59,7 +59,7 @@ def make(tree: Tree, site: Path, chromium: str, target: Path) -> int:
 
 def chapters(site: Path, sources: list[str]) -> list[str]:
     """The article of each page, with ids of its own and links that lead to the other chapters."""
-    files = [nav.address(source, flat=True) for source in sources]
+    files = [nav.file(source) for source in sources]
     texts = [(site / file).read_text(encoding="utf-8") for file in files]
     places = {file: number for number, file in enumerate(files)}
     ids = [set(_ID.findall(text)) for text in texts]
@@ -87,8 +87,8 @@ def document(
     """The whole as one HTML page: title, contents, chapters, and no script."""
     name, about = (html.escape(str(settings.get(key, ""))) for key in ("site_name", "site_description"))
     own = (Path(__file__).with_suffix(".css")).read_text(encoding="utf-8")
-    first = (site / nav.address(entries[0].source, flat=True)).read_text(encoding="utf-8")
-    up = PurePosixPath(nav.address(entries[0].source, flat=True)).parent
+    first = (site / nav.file(entries[0].source)).read_text(encoding="utf-8")
+    up = PurePosixPath(nav.file(entries[0].source)).parent
     sheets = [normpath(str(up / sheet)) for sheet in _SHEET.findall(first)]
     links = "".join(f'<link rel="stylesheet" href="{sheet}">' for sheet in sheets)
     lines, section = [], None

@@ -2,7 +2,7 @@
 
     Entry(("Learn", "Host"), "learn/host/immutable-hosts.md", "")   its sections, its file below docs/, its name in nav
     address("learn/host/immutable-hosts.md")                        learn/host/immutable-hosts/
-    address("learn/host/immutable-hosts.md", flat=True)             learn/host/immutable-hosts.html (opened as a file)
+    file("learn/host/immutable-hosts.md")                           learn/host/immutable-hosts/index.html
 
 Where nav names the index page of a folder and not its other pages, as for the knowledge base, those follow it by name.
 """
@@ -78,9 +78,12 @@ def _walk(node: Any, sections: tuple[str, ...], name: str) -> Iterator[Entry]:
             yield from _walk(child, sections, str(title))
 
 
-def address(source: str, *, flat: bool = False) -> str:
+def address(source: str) -> str:
     """Where the site shows the page `source`, below its root; the root itself is the empty string."""
     stem = source.removesuffix(".md")
-    if flat:
-        return f"{stem}.html"
-    return "" if stem == "index" else f"{stem.removesuffix('index')}" if stem.endswith("/index") else f"{stem}/"
+    return "" if stem == "index" else stem.removesuffix("index") if stem.endswith("/index") else f"{stem}/"
+
+
+def file(source: str) -> str:
+    """The file of the built site that holds the page `source`."""
+    return f"{address(source)}index.html"

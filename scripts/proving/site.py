@@ -42,7 +42,7 @@ def build(tree: Tree) -> bool:
     return True
 
 
-def run_mkdocs(tree: Tree, target: Path, *options: str) -> None:
+def run_mkdocs(tree: Tree, target: Path) -> None:
     """The plain build, as anyone could run it. Raises `BuildFailed`."""
     command = [
         sys.executable,
@@ -54,7 +54,6 @@ def run_mkdocs(tree: Tree, target: Path, *options: str) -> None:
         str(tree.root / "mkdocs.yml"),
         "--site-dir",
         str(target),
-        *options,
     ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "true", "PYTHONUTF8": "1"}
     result = subprocess.run(

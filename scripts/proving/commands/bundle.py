@@ -67,13 +67,12 @@ def _make(tree: Tree, chromium: str) -> int:
     if outcome.code:
         complain("No archive was made: what is named above falls short. Repair it and run this again.")
         return 1
-    say("Building the site as files")
+    say("Making the site one that opens as files")
     flat = tree.cache / "offline"
-    shutil.rmtree(flat, ignore_errors=True)
     try:
-        offline.build(tree, flat)
+        offline.make(tree, flat)
     except site.BuildFailed as error:
-        complain(f"{error}\nNo archive was made. Repair the page named above.")
+        complain(f"No archive was made. {error}")
         return 1
     left = bundle.untracked(tree)
     if left:
