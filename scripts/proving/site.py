@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from proving import policy
 from proving.paths import Tree
 
 STAMP = "site.key"
@@ -28,11 +29,17 @@ def build(tree: Tree) -> bool:
         return False
     draft = tree.cache / "site.draft"
     shutil.rmtree(draft, ignore_errors=True)
-    run_mkdocs(tree, draft)
+    render(tree, draft)
     shutil.rmtree(tree.site, ignore_errors=True)
     os.replace(draft, tree.site)
     stamp.write_text(key)
     return True
+
+
+def render(tree: Tree, target: Path) -> None:
+    """The whole site as it is served: MkDocs' pages, each with its policy. Raises `BuildFailed`."""
+    run_mkdocs(tree, target)
+    policy.write(target)
 
 
 def run_mkdocs(tree: Tree, target: Path) -> None:
@@ -64,6 +71,7 @@ def _key(tree: Tree) -> str:
     files = [
         tree.root / "mkdocs.yml",
         tree.root / "requirements.txt",
+        Path(policy.__file__),
         *(p for place in places for p in sorted(place.rglob("*")) if p.is_file()),
     ]
     for path in files:
