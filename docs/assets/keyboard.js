@@ -1,29 +1,31 @@
-/* What the theme leaves to the mouse. On a narrow screen its menu and search buttons are labels: this makes
-   them buttons that Tab reaches, Enter and Space press, Escape closes. Blocks that scroll sideways take the
+/* What the theme leaves to the mouse. On a narrow screen its menu and search buttons are labels: this puts
+   buttons into them that Tab reaches, Enter and Space press, Escape closes. Blocks that scroll sideways take the
    focus where the browser does not see to that itself, and the search dialog gets its name. */
 (function () {
   "use strict";
 
+  /* A button inside the label: a label may not be one itself. Beside the button the label works as before. */
   function button(label, name, toggle) {
-    label.tabIndex = 0;
-    label.setAttribute("role", "button");
-    label.setAttribute("aria-label", name);
-    label.setAttribute("aria-expanded", String(toggle.checked));
+    var made = document.createElement("button");
+    made.type = "button";
+    made.className = "pg-button";
+    made.setAttribute("aria-label", name);
+    made.setAttribute("aria-expanded", String(toggle.checked));
     toggle.addEventListener("change", function () {
-      label.setAttribute("aria-expanded", String(toggle.checked));
+      made.setAttribute("aria-expanded", String(toggle.checked));
     });
-    label.addEventListener("keydown", function (event) {
-      // The theme itself presses a label on Enter.
-      if (event.key !== " ") return;
-      event.preventDefault();
-      label.click();
-    });
+    made.addEventListener("click", function () { toggle.click(); });
+    while (label.firstChild) made.appendChild(label.firstChild);
+    label.appendChild(made);
   }
 
+  /* Look at all first, then change: a page of code blocks is laid out once and not once a block. */
   function scrollers() {
-    document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap").forEach(function (block) {
-      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
-      else block.removeAttribute("tabindex");
+    var blocks = document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap");
+    var wide = Array.prototype.map.call(blocks, function (block) { return block.scrollWidth > block.clientWidth; });
+    blocks.forEach(function (block, position) {
+      if (wide[position] && block.tabIndex !== 0) block.tabIndex = 0;
+      else if (!wide[position] && block.hasAttribute("tabindex")) block.removeAttribute("tabindex");
     });
   }
 
@@ -40,7 +42,7 @@
       var drawer = document.getElementById("__drawer");
       if (event.key !== "Escape" || !drawer || !drawer.checked) return;
       drawer.click();
-      document.querySelector('.md-header label[for="__drawer"]').focus();
+      document.querySelector('.md-header label[for="__drawer"] button').focus();
     });
     window.addEventListener("load", scrollers);
     window.addEventListener("resize", scrollers);
