@@ -19,14 +19,23 @@
     label.appendChild(made);
   }
 
-  /* Look at all first, then change: a page of code blocks is laid out once and not once a block. */
+  var idle = window.requestIdleCallback || function (action) { return setTimeout(action, 1); };
+  var waiting = [];
+
+  /* A few blocks at a time, when nothing else is to do: to measure all at once would hold up a long page. */
   function scrollers() {
-    var blocks = document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap");
-    var wide = Array.prototype.map.call(blocks, function (block) { return block.scrollWidth > block.clientWidth; });
+    if (!waiting.length) idle(some);
+    waiting = Array.prototype.slice.call(document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap"));
+  }
+
+  function some() {
+    var blocks = waiting.splice(0, 8);
+    var wide = blocks.map(function (block) { return block.scrollWidth > block.clientWidth; });
     blocks.forEach(function (block, position) {
       if (wide[position] && block.tabIndex !== 0) block.tabIndex = 0;
       else if (!wide[position] && block.hasAttribute("tabindex")) block.removeAttribute("tabindex");
     });
+    if (waiting.length) idle(some);
   }
 
   function start() {
