@@ -23,9 +23,10 @@
   var waiting = [];
 
   /* A few blocks at a time, when nothing else is to do: to measure all at once would hold up a long page. */
-  function scrollers() {
-    if (!waiting.length) idle(some);
-    waiting = Array.prototype.slice.call(document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap"));
+  function scrollers(within) {
+    var blocks = within.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap");
+    if (!waiting.length && blocks.length) idle(some);
+    waiting = waiting.concat(Array.prototype.slice.call(blocks));
   }
 
   function some() {
@@ -53,9 +54,9 @@
       drawer.click();
       document.querySelector('.md-header label[for="__drawer"] button').focus();
     });
-    window.addEventListener("load", scrollers);
-    window.addEventListener("resize", scrollers);
-    document.addEventListener("toggle", scrollers, true);
+    window.addEventListener("load", function () { scrollers(document); });
+    window.addEventListener("resize", function () { waiting = []; scrollers(document); });
+    document.addEventListener("toggle", function (event) { scrollers(event.target); }, true);
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -1,4 +1,4 @@
-"""Write a content security policy into each built page, as strict as that page allows.
+"""A content security policy for each built page, as strict as that page allows.
 
 A page may run its own site's scripts and the inline ones it was built with, by their hash. It may ask
 no other host for anything. The policy is computed from the finished page, so it fits whatever generator
@@ -9,20 +9,9 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 _FIRST = re.compile(r"<meta[^>]+charset[^>]*>", re.IGNORECASE)
 _DATA = {"application/json", "application/ld+json", "text/plain"}
-
-
-def write(folder: Path) -> int:
-    """Put the policy of each page into its head. Returns how many pages got one."""
-    pages = sorted(folder.rglob("*.html"))
-    for page in pages:
-        # As bytes: a hash counts every character, and Windows would change line ends on the way.
-        text = page.read_bytes().decode("utf-8")
-        page.write_bytes(with_policy(text).encode("utf-8"))
-    return len(pages)
 
 
 def with_policy(text: str) -> str:
