@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from proving import knowledge, knowledge_pages, pages, proof, site
+from proving import knowledge, knowledge_pages, pages, proof, search, site
 from proving.display import Progress, complain, say
 from proving.paths import Tree, checkout
 from proving.source import read_all
@@ -64,6 +64,10 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
         findings += wrong
         others = knowledge_pages.pages(tree, known, complete, evidence, datetime.now(UTC).date())
     pages.stage(tree, complete, evidence, others)
+    unsearchable = search.stage(tree)
+    for finding in unsearchable:
+        complain(str(finding))
+    findings += unsearchable
     say("Building the site")
     try:
         built = site.build(tree)
