@@ -2,6 +2,7 @@
 
      provingSearch.load(data)       data as scripts/proving/search.py writes it; makes the inverted index
      provingSearch.find(text, 10)   [{page, score, words}], best first; words: the stems to mark in a title
+     provingSearch.stem(word), provingSearch.label(page)
 
    Score of a page: for each word of the query its best match, whole (1), begun (the last word, while it is typed), another
    word for the same (synonyms), or misspelled by one or two letters; weighed by how rare the word is and by the fields it
@@ -16,6 +17,7 @@
   var PAIR = 0.6;
   var SYNONYM = 0.5;
   var BEGUN = 0.75;
+  var ROOT = 0.4;
   var PART = 0.5;
   var SLIP = [0, 0.85, 0.6];
   var OTHER_START = 0.6;
@@ -169,6 +171,19 @@
     return last[other.length];
   }
 
+  /* Add the terms that begin with `head`: the more of a term there is, the more it counts. */
+  function begun(head, add, weight) {
+    var low = 0, high = vocabulary.length;
+    while (low < high) {
+      var middle = (low + high) >> 1;
+      if (vocabulary[middle] < head) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < vocabulary.length && vocabulary[low].indexOf(head) === 0; low++) {
+      add(vocabulary[low], weight * (0.4 + 0.6 * head.length / vocabulary[low].length));
+    }
+  }
+
   /* The terms of the index that a typed word may mean: Map of term to weight. */
   function meant(word, typing) {
     var found = new Map();
@@ -177,17 +192,7 @@
     }
     var name = stem(word);
     add(name, 1);
-    if (typing && word.length > 1) {
-      var low = 0, high = vocabulary.length;
-      while (low < high) {
-        var middle = (low + high) >> 1;
-        if (vocabulary[middle] < name) low = middle + 1;
-        else high = middle;
-      }
-      for (; low < vocabulary.length && vocabulary[low].indexOf(name) === 0; low++) {
-        add(vocabulary[low], BEGUN * (0.4 + 0.6 * name.length / vocabulary[low].length));
-      }
-    }
+    if (typing && word.length > 1) begun(name, add, BEGUN);
     (synonyms.get(name) || []).forEach(function (other) { add(other, SYNONYM); });
     // A word that pages hold is hardly misspelled. One that no page holds is, and then its repair is what was meant.
     if (!postings.has(name) && word.length > 3 && !/\d/.test(word)) {
@@ -198,6 +203,8 @@
           if (slips <= most) add(spelled.get(other), SLIP[slips] * (other[0] === word[0] ? 1 : OTHER_START));
         });
       }
+      // Nothing near it: what begins as it does, so that no word leads nowhere.
+      for (var end = word.length - 1; end > 2 && !found.size; end--) begun(word.slice(0, end), add, ROOT);
     }
     return found;
   }
@@ -289,5 +296,9 @@
     return results.slice(0, most || 10);
   }
 
-  root.provingSearch = { load: load, find: find, stem: stem, words: words };
+  function label(page) {
+    return kinds[page.kind].label;
+  }
+
+  root.provingSearch = { load: load, find: find, stem: stem, label: label };
 })(typeof window === "undefined" ? globalThis : window);
