@@ -7,7 +7,7 @@ gap. All of it is plain Markdown on disk before the site generator starts.
 
 import datetime
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ def pages(
     folder, includes = tree.docs / "knowledge", tree.cache / "includes"
     held = proofs(known, evidence)
     titles = {lab.slug: lab.header.title for lab in labs}
+    titles |= {f"{lab.slug}#{e.id}": f"{lab.header.title}: {e.title}" for lab in labs for e in lab.exercises}
     written: dict[Path, str] = {
         folder / "index.md": _home(known),
         folder / "coverage.md": _coverage(known, held, titles),
@@ -167,10 +168,8 @@ def _links(known: Knowledge, page: Page, held: dict[str, list[str]], titles: dic
 def _proof(claims: list[str], titles: dict[str, str], lab: str | None, *, up: str) -> str:
     """The exercises that prove a control, or the plain statement that none does yet."""
     if claims:
-        links = [
-            f"[{titles[c.split('#')[0]]}]({up}labs/{c.split('#')[0]}.md#exercise-{c.split('#')[1]})" for c in claims
-        ]
-        return "proved in this build by " + ", ".join(dict.fromkeys(links))
+        links = [f"[{titles[c]}]({up}labs/{c.split('#')[0]}.md#exercise-{c.split('#')[1]})" for c in claims]
+        return "proved in this build by " + ", ".join(links)
     return f"not proved yet (planned: `{lab}`)" if lab else "not proved: no lab is planned"
 
 
@@ -232,7 +231,8 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
     for page in known.of("threat"):
         for name in page.list_of("ids"):
             family = name[:3]
-            if family in rows:
+            predecessor = family in ("ASI", "LLM") and not name.endswith(":2026")
+            if family in rows and not predecessor:
                 rows[family][name].append(page)
     for family, title in LISTS.items():
         lines.append(f"## {title} {{#{family.lower()}}}")
@@ -242,9 +242,7 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
             proved = [c for c in controls if held[c]]
             proof_links = list(dict.fromkeys(claim for c in proved for claim in held[c]))
             shown = (
-                ", ".join(
-                    dict.fromkeys(f"[{titles[c.split('#')[0]]}](../labs/{c.split('#')[0]}.md)" for c in proof_links)
-                )
+                ", ".join(dict.fromkeys(f"[{titles[c]}](../labs/{c.split('#')[0]}.md)" for c in proof_links))
                 or "none yet"
             )
             table.append(
@@ -280,10 +278,8 @@ def _timeline(known: Knowledge) -> str:
         table.append(
             f"| {page.data['date']} | [{inline(page.title)}](incidents/{page.slug}.md) | {cause} | {controls} | {page.data['confidence']} |"
         )
-    causes = defaultdict(int)
-    for page in known.of("incident"):
-        causes[page.data["cause"].replace("-", " ")] += 1
-    counted = ", ".join(f"{cause} {count}" for cause, count in sorted(causes.items(), key=lambda c: -c[1]))
+    causes = Counter(page.data["cause"].replace("-", " ") for page in known.of("incident"))
+    counted = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
     return "\n\n".join([front, "# Timeline of incidents", f"By cause: {counted}.", "\n".join(table)]) + "\n"
 
 

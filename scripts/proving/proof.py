@@ -51,6 +51,12 @@ class Evidence:
     def passed(self) -> bool:
         return bool(self.verdict["passed"])
 
+    @property
+    def findings(self) -> list[str]:
+        """What the verdict holds against the lab, one line each."""
+        parts = [*self.verdict["gates"].values(), self.verdict["bounds"]]
+        return [line for part in parts for line in part["detail"].splitlines()[1:]]
+
     def outputs(self, cell: str) -> list[Json]:
         """The notebook outputs of one cell; empty when it did not run."""
         return next((list(c["outputs"]) for c in self.cells if c["id"] == cell), [])

@@ -55,6 +55,8 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
     for item in evidence:
         if not item.passed:
             complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
+            for line in item.findings:
+                complain(f"  {line}")
     others: dict[Path, str] = {}
     if (tree.docs / "knowledge").is_dir():
         known, wrong = knowledge.read(tree, complete)
