@@ -111,6 +111,9 @@ WRONG = [
         ("A stranger asks for the money and gets it, because nobody said who may ask for it.", "Short."),
         ("60 to 170",),
     ),
+    Wrong(
+        "quoted description", "threats/emptied-till", ("A stranger asks", 'A "stranger" asks'), ("no double quotes",)
+    ),
     Wrong("http source", "threats/emptied-till", ("https://", "http://"), ("https address",)),
     Wrong(
         "no such control", "threats/emptied-till", ("[closed-till]", "[open-till]"), ("'open-till', which has no page",)
@@ -208,7 +211,7 @@ def test_glossary_entries_are_checked_and_shown(shop: Tree) -> None:
     assert "**MCP server**" in made["docs/knowledge/glossary.md"]
     path.write_text(f'- {{term: A, text: "{"long " * 50}"}}\n- {{term: a, text: x, page: nowhere.md}}\n- {{term: B}}\n')
     said = "\n".join(map(str, knowledge_pages.glossary_findings(shop)))
-    for part in ("characters", "stands twice", "docs/nowhere.md does not exist", "It has the keys"):
+    for part in ("characters", "stands twice", "docs/knowledge/nowhere.md does not exist", "It has the keys"):
         assert part in said
 
 

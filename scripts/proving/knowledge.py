@@ -74,7 +74,8 @@ def _one_of(*allowed: str) -> Callable[[object], str]:
 def _description(value: object) -> str:
     if not isinstance(value, str) or not 60 <= len(value) <= 170:
         return "write one sentence of 60 to 170 characters"
-    return ""
+    # The theme puts it between double quotes in the page's head, as it is.
+    return "use no double quotes and no angle brackets" if re.search(r'["<>]', value) else ""
 
 
 def _maybe_text(value: object) -> str:

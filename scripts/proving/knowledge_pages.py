@@ -89,9 +89,9 @@ def glossary_findings(tree: Tree) -> list[Finding]:
         if entry["term"].lower() in seen:
             findings.append(Finding(where, "The term stands twice.", "Keep one."))
         seen.add(entry["term"].lower())
-        if entry.get("page") and not (tree.docs / entry["page"]).exists():
+        if entry.get("page") and not (tree.docs / "knowledge" / entry["page"]).exists():
             findings.append(
-                Finding(where, f"docs/{entry['page']} does not exist.", "Correct the page or leave it out.")
+                Finding(where, f"docs/knowledge/{entry['page']} does not exist.", "Correct the page or leave it out.")
             )
     return findings
 
@@ -324,7 +324,7 @@ def _glossary(tree: Tree) -> tuple[str, str]:
     items, terms = [], []
     for entry in entries:
         also = f" ({', '.join(entry['abbreviations'])})" if entry.get("abbreviations") else ""
-        more = f" [More]({_from_glossary(entry['page'])})" if entry.get("page") else ""
+        more = f" [More]({entry['page']})" if entry.get("page") else ""
         anchor = re.sub(r"[^a-z0-9]+", "-", entry["term"].lower()).strip("-")
         items.append(
             f'<span id="{anchor}"></span>**{inline(entry["term"])}**{inline(also)}: {inline(entry["text"])}{more}'
@@ -334,7 +334,3 @@ def _glossary(tree: Tree) -> tuple[str, str]:
             if re.search(r"[A-Z]", name) or "-" in name or " " in name:
                 terms.append(f"*[{name}]: {entry['text']}")
     return "\n\n".join([*lines, *items]) + "\n", "\n".join(terms) + "\n"
-
-
-def _from_glossary(page: str) -> str:
-    return page.removeprefix("knowledge/") if page.startswith("knowledge/") else f"../{page}"

@@ -1,11 +1,9 @@
 """build.py: labs proved, pages staged, site built."""
 
 import argparse
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
-from proving import knowledge, knowledge_pages, pages, proof, search, site
+from proving import proof, site, staging
 from proving.display import Progress, complain, say
 from proving.paths import Tree, checkout
 from proving.source import read_all
@@ -57,19 +55,10 @@ def attempt(tree: Tree, *, reuse: bool) -> Outcome:
             complain(f"{item.slug} falls short; see its page, or run: python3 scripts/validate.py {item.slug}")
             for line in item.findings:
                 complain(f"  {line}")
-    others: dict[Path, str] = {}
-    if (tree.docs / "knowledge").is_dir():
-        known, wrong = knowledge.read(tree, complete)
-        wrong += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
-        for finding in wrong:
-            complain(str(finding))
-        findings += wrong
-        others = knowledge_pages.pages(tree, known, complete, evidence, datetime.now(UTC).date())
-    pages.stage(tree, complete, evidence, others)
-    unsearchable = search.stage(tree)
-    for finding in unsearchable:
+    wrong = staging.stage(tree, complete, evidence)
+    for finding in wrong:
         complain(str(finding))
-    findings += unsearchable
+    findings += wrong
     say("Building the site")
     try:
         built = site.build(tree)
