@@ -33,7 +33,8 @@
   var list = make("div", { role: "listbox", id: "pg-search-list", "aria-label": "Pages found" });
   var note = make("p", { "class": "pg-search-note" });
   var status = make("p", { role: "status", "class": "pg-search-status" });
-  var panel = make("div", { "class": "pg-search-panel", hidden: "" }, [note, list]);
+  // What scrolls would be a stop for Tab of its own; the arrows scroll it.
+  var panel = make("div", { "class": "pg-search-panel", hidden: "", tabindex: "-1" }, [note, list]);
   var closer = make("button", { type: "button", "class": "pg-search-close", "aria-label": "Close the search" }, ["×"]);
   var opener = make("button", {
     type: "button", "class": "pg-search-open md-header__button", "aria-label": "Search", "aria-expanded": "false", "aria-controls": "pg-search-box",

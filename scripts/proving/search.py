@@ -63,10 +63,14 @@ def _wrong(words: Any) -> list[Finding]:
     where = f"docs/{WORDS}"
     wanted = {"fields", "kinds", "cues", "stop", "synonyms"}
     if not isinstance(words, dict) or words.keys() != wanted:
-        return [Finding(where, "Its keys are not the five that the search knows.", f"Keys: {', '.join(sorted(wanted))}.")]
+        return [
+            Finding(where, "Its keys are not the five that the search knows.", f"Keys: {', '.join(sorted(wanted))}.")
+        ]
     found = []
     if set(words["fields"]) != set(FIELDS):
-        found.append(Finding(where, f"`fields` names {sorted(words['fields'])}.", f"Weigh each of: {', '.join(FIELDS)}."))
+        found.append(
+            Finding(where, f"`fields` names {sorted(words['fields'])}.", f"Weigh each of: {', '.join(FIELDS)}.")
+        )
     for kind, data in words["kinds"].items():
         if set(data) != {"label", "boost"}:
             found.append(Finding(where, f"The kind {kind!r} has {sorted(data)}.", "Give it a label and a boost."))

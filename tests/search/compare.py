@@ -257,7 +257,9 @@ def _material(asked: list[Question], browser: Browser, site: Path) -> Row:
     ).stdout.strip()  # fmt: skip
     index = [site / "search" / "search_index.json"]
     code = list((site / "assets" / "javascripts" / "workers").glob("search.*.js"))
-    return _made("Material's (lunr)", version, "MIT", asked, times, found, 0, index, code, disk=True)  # with its plugin `offline`
+    return _made(
+        "Material's (lunr)", version, "MIT", asked, times, found, 0, index, code, disk=True
+    )  # with its plugin `offline`
 
 
 def _ask(asked: list[Question], ask: Callable[[str], Any]) -> tuple[list[float], list[list[str]]]:
