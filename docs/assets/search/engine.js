@@ -1,4 +1,4 @@
-/* The search itself: no page, no network, no state but the index. search.js drives it; so does Node, for the comparison.
+/* The search itself: no page, no network, no state but the index. search.js drives it.
 
      provingSearch.load(data)       data as scripts/proving/search.py writes it; makes the inverted index
      provingSearch.find(text, 10)   [{page, score, words}], best first; words: the stems to mark in a title
@@ -301,4 +301,4 @@
   }
 
   root.provingSearch = { load: load, find: find, stem: stem, label: label };
-})(typeof window === "undefined" ? globalThis : window);
+})(window);
