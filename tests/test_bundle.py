@@ -262,6 +262,7 @@ def test_damage_and_lies_are_found(archive: Path, tmp_path: Path) -> None:
     damaged = {
         "cut.zip": whole[:-100],
         "flipped.zip": whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :],
+        "no-deflate.zip": whole[: at - 3] + b"\x07" + whole[at - 2 :],
         "empty.zip": b"",
         "text.zip": b"no archive",
     }

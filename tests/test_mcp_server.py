@@ -365,6 +365,7 @@ PAGES = [
         ("verfied rot", "c/verified-root.md"),
         ("the hash trees", "c/verified-root.md"),
         ("lethal trifekta", "c/rule.md"),
+        ("lethaltrifecta", "c/rule.md"),
         ("pinned indexes", "c/pins.md"),
         ("asi04", "c/pins.md"),
         ("índex", "c/pins.md"),

@@ -34,7 +34,6 @@ _WEIGHTS = {
     "text": 1.0,
 }
 _LIKE = 0.6  # What a word counts that is only like the one asked for.
-_SWAPPED = 0.75
 _PREFIX = 0.8
 _ALIKE = 0.72  # From here on two words are taken for the same one, mistyped.
 _CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
@@ -141,8 +140,6 @@ class Index:
     def _meant(self, word: str) -> dict[str, float]:
         """The words of the pages that may be meant, with how sure that is."""
         found = {word: 1.0} if word in self._weights else {}
-        if not found and len(word) >= 4:
-            found = {other: _SWAPPED for other in _swaps(word) if other in self._weights}
         near: Counter[str] = Counter()
         mine = _trigrams(word)
         for trigram in mine:
@@ -196,11 +193,6 @@ def _stem(word: str) -> str:
 def _trigrams(word: str) -> set[str]:
     padded = f"^{word}$"
     return {padded[at : at + 3] for at in range(len(padded) - 2)}
-
-
-def _swaps(word: str) -> list[str]:
-    """The words from which two neighbors changed places: the commonest slip of fast fingers."""
-    return [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)]
 
 
 def _likeness(one: str, other: str) -> float:
