@@ -16,7 +16,7 @@ import pytest
 import yaml
 from browser import CONTRAST, FOCUS, STICKS_OUT, Browser
 from conftest import ROOT, Built
-from proving import search
+from proving import search_index
 from proving.paths import Tree
 from search.questions import Question, questions, score
 from selenium.webdriver.common.keys import Keys
@@ -77,7 +77,7 @@ def at(browser: Browser, address: str) -> bool:
 
 
 def index(built: Built) -> dict[str, Any]:
-    text = search.built(built.tree.site).read_text(encoding="utf-8")
+    text = search_index.built(built.tree.site).read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text.removeprefix("provingSearch.load(").removesuffix(");\n"))
     return data
 
@@ -173,7 +173,7 @@ def test_the_index_holds_every_page_and_term_and_stays_small(built: Built) -> No
     glossary = built.html("knowledge/glossary/").read_text(encoding="utf-8")
     assert [term["part"] for term in terms if f'id="{term["part"]}"' not in glossary] == []
     assert {page["kind"] for page in data["pages"]} <= data["kinds"].keys()
-    size = len(gzip.compress(search.built(built.tree.site).read_bytes()))
+    size = len(gzip.compress(search_index.built(built.tree.site).read_bytes()))
     print(f"index: {size} bytes, gzip, for {len(data['pages'])} entries")
     assert size < INDEX_BYTES
 
@@ -190,17 +190,17 @@ def test_the_index_holds_every_page_and_term_and_stays_small(built: Built) -> No
     ],
 )
 def test_wrong_words_are_named(tree: Tree, old: str, new: str, said: str) -> None:
-    words = tree.docs / search.WORDS
+    words = tree.docs / search_index.WORDS
     words.parent.mkdir(parents=True)
-    text = (ROOT / "docs" / search.WORDS).read_text(encoding="utf-8")
+    text = (ROOT / "docs" / search_index.WORDS).read_text(encoding="utf-8")
     assert old in text
     words.write_text(text)
-    assert search.stage(tree) == []
-    before = (tree.docs / search.PAGES).read_text()
+    assert search_index.stage(tree) == []
+    before = (tree.docs / search_index.PAGES).read_text()
     words.write_text(text.replace(old, new))
-    found = search.stage(tree)
+    found = search_index.stage(tree)
     assert found and any(said in str(finding) for finding in found), found
-    assert (tree.docs / search.PAGES).read_text() == before
+    assert (tree.docs / search_index.PAGES).read_text() == before
 
 
 # -- the box --------------------------------------------------------------------------------------
@@ -264,7 +264,9 @@ def test_a_screen_reader_hears_names_and_counts(browser: Browser) -> None:
     browser.until(lambda: browser.run("return document.querySelector('.pg-search-status').textContent") == count, count)
     assert browser.one(".pg-search-status").get_attribute("role") == "status"
     # Kind, title and excerpt, in this order: an option's name is its text.
-    kinds = {kind["label"] for kind in yaml.safe_load((ROOT / "docs" / search.WORDS).read_text())["kinds"].values()}
+    kinds = {
+        kind["label"] for kind in yaml.safe_load((ROOT / "docs" / search_index.WORDS).read_text())["kinds"].values()
+    }
     for option in browser.all(LIST):
         kind = option.find_element("css selector", ".pg-search-kind").text
         assert kind in kinds
@@ -360,7 +362,7 @@ def test_it_works_in_a_bundle_of_flat_files(tree: Tree, browser: Browser) -> Non
     settings["nav"] = ["index.md", "start/index.md", "start/till.md"]
     settings["markdown_extensions"] = ["attr_list"]
     (tree.root / "mkdocs.yml").write_text(yaml.safe_dump(settings))
-    assert search.stage(tree) == []
+    assert search_index.stage(tree) == []
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--no-directory-urls"]
     subprocess.run(command, cwd=tree.root, check=True, capture_output=True)
     site: Path = tree.site
@@ -377,7 +379,7 @@ def test_it_works_in_a_bundle_of_flat_files(tree: Tree, browser: Browser) -> Non
 
 
 def test_a_lost_index_is_said(built: Built, browser: Browser) -> None:
-    there = search.built(built.tree.site)
+    there = search_index.built(built.tree.site)
     away = there.with_suffix(".away")
     browser.tell("Network.setCacheDisabled", cacheDisabled=True)
     there.rename(away)

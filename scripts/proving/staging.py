@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proving import knowledge, knowledge_pages, pages, search
+from proving import knowledge, knowledge_pages, pages, search_index
 from proving.findings import Finding
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -19,4 +19,4 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding
         findings += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
         others = knowledge_pages.pages(tree, known, labs, evidence, datetime.now(UTC).date())
     pages.stage(tree, labs, evidence, others)
-    return [*findings, *search.stage(tree)]
+    return [*findings, *search_index.stage(tree)]

@@ -1,6 +1,6 @@
 /* The search itself: no page, no network, no state but the index. search.js drives it.
 
-     provingSearch.load(data)       data as scripts/proving/search.py writes it; makes the inverted index
+     provingSearch.load(data)       data as scripts/proving/search_index.py writes it; makes the inverted index
      provingSearch.find(text, 10)   [{page, score, words}], best first; words: the stems to mark in a title
      provingSearch.stem(word), provingSearch.label(page)
 
