@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import small_checkout, write_small_lab
+from conftest import Script, small_checkout, write_small_lab
 from proving import notebook, proof
 from proving.paths import Tree
 from proving.runner import WARM_IS_POSSIBLE, Limits
@@ -381,7 +381,7 @@ def test_a_program_that_calls_out_is_found_by_the_kernels_counters(tree: Tree) -
     assert "sent packets to the outside" in verdict["bounds"]["detail"]
 
 
-def test_json_has_the_promised_form(tree: Tree, script, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_json_has_the_promised_form(tree: Tree, script: Script, tmp_path: Path) -> None:
     write_small_lab(tree)
     result = script("validate.py", "--json", str(tmp_path / "out.json"))
     assert result.returncode == 0, result.stderr
@@ -393,7 +393,7 @@ def test_json_has_the_promised_form(tree: Tree, script, tmp_path: Path) -> None:
     assert data["environment"]["python"]
 
 
-def test_validate_exit_codes(tree: Tree, script) -> None:  # type: ignore[no-untyped-def]
+def test_validate_exit_codes(tree: Tree, script: Script) -> None:
     assert script("validate.py").returncode == 2
     write_small_lab(tree, "tiny", ('catches="Compare the whole name"', 'catches="Look in the mirror"'))
     failed = script("validate.py")

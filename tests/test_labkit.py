@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from proving.paths import Tree
 
 sys.path.insert(0, str(ROOT / "labs"))
 
 import labkit  # noqa: E402 # labs/ has to be on the path first
-from labkit import checks, record  # noqa: E402
+from labkit import checks, record  # noqa: E402 # as above
 
 PYTHON_WITH_LABKIT = {**os.environ, "PYTHONPATH": str(ROOT / "labs")}
 
@@ -306,7 +307,7 @@ def in_process(code: str, labs: Path, temporary: Path) -> str:
 
 
 @pytest.fixture
-def labs(tree, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def] # conftest's small checkout
+def labs(tree: Tree, tmp_path: Path) -> Path:
     (tree.labs / "tiny").mkdir()
     (tree.labs / "tiny" / "lab.py").touch()
     return Path(tree.labs)
