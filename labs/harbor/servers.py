@@ -196,9 +196,7 @@ def order_book(rows: Iterable[Order]) -> sqlite3.Connection:
         "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, item TEXT NOT NULL, address TEXT NOT NULL,"
         " total INTEGER NOT NULL, refunded INTEGER NOT NULL)"
     )
-    database.executemany(
-        "INSERT INTO orders VALUES (:order, :customer, :item, :address, :total, :refunded)", rows
-    )
+    database.executemany("INSERT INTO orders VALUES (:order, :customer, :item, :address, :total, :refunded)", rows)
     return database
 
 
@@ -216,6 +214,13 @@ def http_app(server: MCPServer[Any], url: str) -> Starlette:
 
 
 def _server(name: str, protection: Protection | None, middleware: Middleware) -> MCPServer[Any]:
+    # Making a server sets up logging for the whole process; at its usual level every HTTP request would be printed.
     if protection is None:
-        return MCPServer(name, middleware=middleware)
-    return MCPServer(name, auth=protection.settings, token_verifier=protection.verifier, middleware=middleware)
+        return MCPServer(name, log_level="WARNING", middleware=middleware)
+    return MCPServer(
+        name,
+        log_level="WARNING",
+        auth=protection.settings,
+        token_verifier=protection.verifier,
+        middleware=middleware,
+    )
