@@ -37,19 +37,14 @@
 # One morning the ledger shows a refund of 4,999 euros, and the first question is: **which agent was that, and for
 # whom?**
 #
-# This lab makes the answer trustworthy. Four parties, and what each one signs:
+# This lab makes the answer trustworthy. Who calls whom, and who signs what about it:
 #
 # ```text
-#   the platform                   id.harbor.example            orders          payments
-#   (the trust domain              (authorization server)       (a server)      (a server)
-#    harbor.example)                      |                        |               |
-#        |-- "this is order-desk" ->  order-desk                   |               |
-#        |        a JWT-SVID          |   |                        |               |
-#        |                            |-- its JWT-SVID + Dana's token              |
-#        |                            |<- "Dana asks, order-desk acts"             |
-#        |                            |----- that token ---------->|               |
-#        |                            |   |<-- exchanged again ----|               |
-#        |                            |   |--- "Dana asks, orders acts, order-desk acted before" -->|
+#  Dana  -->  order-desk  -->  orders  -->  payments
+#
+#  the platform       signs  "this is order-desk"                               a JWT-SVID; each program has its own
+#  id.harbor.example  signs  "Dana asks, order-desk acts"                       made out to orders
+#  id.harbor.example  signs  "Dana asks, orders acts, order-desk before it"     made out to payments
 # ```
 #
 # - A **workload** is a running program. The platform that started it knows which one it is, and says so in a
@@ -306,7 +301,7 @@ landed("alg none: a token that nobody signed", payments.refund(by_nobody, "1003"
 # | `sub`, as a whole, is in `allowed` | |
 #
 # Anything else, rubbish included, is `NotAccepted`. joserfc raises `JoseError`, spiffe `PySpiffeError`, `peek`
-# `ValueError`; a missing key is a `KeyError`, and text where a number should be a `TypeError`.
+# `ValueError`; a name that is not in a dict is a `KeyError`, and a number where a text should be a `TypeError`.
 
 
 # %%
@@ -1170,12 +1165,12 @@ class Once:
 # %% [markdown]
 # ## Exercise 3: name the actor
 #
-# Exercises 1 and 2 tell which workload calls. They do not tell **for whom**. `order-desk` may refund; Tom, a trainee,
+# Exercise 1 tells which workload calls. It does not tell **for whom**. `order-desk` may refund; Tom, a trainee,
 # may not. When Tom asks `order-desk`, the refund must fail, although the agent could. An agent that lends its rights to
 # whoever talks to it is called a *confused deputy*.
 #
 # In the other lab you *asked* for an exchange. Here you are `id.harbor.example` and decide. Both tokens have been
-# verified already: `agent` are the claims of the JWT-SVID of whoever asks for the exchange (exercises 1 and 2),
+# verified already: `agent` are the claims of the JWT-SVID of whoever asks for the exchange (exercise 1),
 # `subject` those of the token to trade in, which id.harbor.example has signed. Dana's sign-in gave her this one:
 #
 # ```text
@@ -2144,7 +2139,7 @@ paid_with = through_orders(DESK, dana_signed_in)
 print(payments.refund(paid_with, "1001", 2_000))
 
 # %% [markdown]
-# One row, three names: who asked, who acted, for whom. Now the attacks from the top, each with the best token that the
+# One row, three names: Dana asked, `orders` acted, and it did so for `order-desk`. Now the attacks from the top, each with the best token that the
 # attacker can get.
 
 # %% tags=["attack"]
