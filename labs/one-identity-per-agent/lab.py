@@ -42,9 +42,10 @@
 # ```text
 #  Dana  -->  order-desk  -->  orders  -->  payments
 #
-#  the platform       signs  "this is order-desk"                               a JWT-SVID; each program has its own
-#  id.harbor.example  signs  "Dana asks, order-desk acts"                       made out to orders
-#  id.harbor.example  signs  "Dana asks, orders acts, order-desk before it"     made out to payments
+#  the platform       signs  "this is order-desk"               (a JWT-SVID)
+#  id.harbor.example  signs  "Dana asks, order-desk acts"       (for orders)
+#  id.harbor.example  signs  "Dana asks, orders acts,
+#                             order-desk acted before"          (for payments)
 # ```
 #
 # - A **workload** is a running program. The platform that started it knows which one it is, and says so in a
@@ -199,10 +200,13 @@ def peek(token):
     return header, claims
 
 
-harbor = Authority("harbor.example", "2026-11", "2026-05")  # two keys: one of them is about to be retired
-northwharf = Authority("northwharf.example", "2026-11", "nw-7")  # a kid is unique in one bundle, not in the world
-northwharf_for_us = Authority("harbor.example.northwharf.example", "nw-8")  # where the supplier tests our integration
-idp = Authority(ISSUER, "id-1")  # id.harbor.example signs with a key of its own
+# Harbor holds two keys at a time: one of them is about to be retired. A kid is unique in one bundle, not in the world.
+harbor = Authority("harbor.example", "2026-11", "2026-05")
+northwharf = Authority("northwharf.example", "2026-11", "nw-7")
+# Where the supplier tests its side of our integration.
+northwharf_for_us = Authority("harbor.example.northwharf.example", "nw-8")
+# id.harbor.example signs with a key of its own.
+idp = Authority(ISSUER, "id-1")
 
 authorities = (harbor, northwharf, northwharf_for_us)
 bundles = {authority.domain: authority.bundle() for authority in authorities}

@@ -114,7 +114,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         keys = signing_keys(json.loads(given.keys.read_text(encoding="utf-8")), spiffe=given.trust_domain is not None)
-    except (OSError, ValueError, KeyError, JoseError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, JoseError) as error:
         print(f"{given.keys}: {error}", file=sys.stderr)
         return 2
     token = sys.stdin.read().strip()
