@@ -25,6 +25,7 @@ same words; fields of a definition that your mcp package does not know (your mod
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -155,7 +156,10 @@ def save(path: Path, lock: Lock) -> None:
 
 def _ask_at_terminal(key: str, definition: Any) -> bool:
     print(f"\n{plain(key)}\n{shown(definition)}")
-    return input(f"Lock {plain(key)} in this form? [y/N] ").strip().lower() == "y"
+    try:
+        return input(f"Lock {plain(key)} in this form? [y/N] ").strip().lower() == "y"
+    except EOFError:
+        return False
 
 
 async def _ask_server(target: list[str]) -> list[tuple[str, Any]]:
@@ -182,6 +186,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 4 or arguments[0] not in ("lock", "check") or arguments[3:] == ["--"]:
         print(__doc__, file=sys.stderr)
         return 2
+    logging.disable(logging.CRITICAL)  # what could not be asked is said below, in one line
     verb, path, server, target = arguments[0], Path(arguments[1]), arguments[2], arguments[3:]
     if verb == "lock" and not sys.stdin.isatty():
         print("lock asks a person about each definition: run it at a terminal.", file=sys.stderr)
