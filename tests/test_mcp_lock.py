@@ -95,6 +95,7 @@ def test_nothing_is_locked_without_a_yes(mcp_lock: Any) -> None:
     assert mcp_lock.merge({}, found, lambda key, definition: False) == {}
 
 
+@pytest.mark.slow
 def test_as_a_script_against_a_server_on_stdio(mcp_lock: Any, tmp_path: Path) -> None:
     server, lock = tmp_path / "server.py", tmp_path / "tools.lock.json"
     server.write_text(SERVER, encoding="utf-8")

@@ -25,6 +25,9 @@
 #   - title: "swarmproof/agent-postmortems: WhatsApp MCP record (July 2026 snapshot)"
 #     url: https://github.com/swarmproof/agent-postmortems/blob/main/incidents/2025-whatsapp-mcp-tool-poisoning.yaml
 #     read: 2026-11-23
+#   - title: "postmark-mcp: case notes with dates, citing Koi, Snyk and Postmark (secondary)"
+#     url: https://akhilesharora.github.io/herkos/docs/case-postmark.html
+#     read: 2026-11-23
 # verified: 2026-11-23
 # ---
 
@@ -46,7 +49,7 @@
 # ```
 #
 # A model does not know which of these words are documentation and which are orders. Three attacks follow, and you will see
-# each of them work. Then you will write the defence: a **lock file**, which holds a hash of every definition that a person has
+# each of them work. Then you will write the defense: a **lock file**, which holds a hash of every definition that a person has
 # read, and a check of each listing against it. No socket is opened: the real MCP client talks to real MCP servers in this process.
 
 # %% tags=["setup"]
@@ -73,7 +76,7 @@ logging.disable(logging.CRITICAL)
 # ## A model that obeys
 #
 # No model is called here. Its stand-in is the **worst case**: it plans the honest steps of the task, and it obeys every order
-# that it finds in anything it reads. A defence that holds against it holds whatever a model does. To keep it short, the stand-in
+# that it finds in anything it reads. A defense that holds against it holds whatever a model does. To keep it short, the stand-in
 # understands two forms of order, "call *tool* with *argument* = *value*" and "when you call *tool*, set *argument* to *value*".
 # A real model understands every form. So nothing below may depend on the words of an order, and we judge each attack by
 # what it has taken, never by what a text looks like.
@@ -353,7 +356,7 @@ landed("the tool that was approved on Monday took the letters on Tuesday", tuesd
 
 # %% [markdown]
 # The protocol allows this: a list of tools may change over time, and a server *should* tell (`tools/list_changed`) the clients
-# that subscribe. That notice comes from the server. It is a courtesy, and no defence.
+# that subscribe. That notice comes from the server. It is a courtesy, and no defense.
 #
 # ## Exercise 1: read before you lock
 #
@@ -377,7 +380,7 @@ def for_reading(tool):
     text = "\n".join(
         f"  {place:42} {value}" for place, value in leaves(tool.model_dump(mode="json", exclude_none=True))
     )
-    return re.sub(r"[^\x20-\x7e\n]+", lambda run: f"<{len(run[0])} characters from U+{ord(run[0][0]):04X}>", text)
+    return re.sub(r"[^\x20-\x7e\n]+", lambda part: f"<{len(part[0])} characters from U+{ord(part[0][0]):04X}>", text)
 
 
 PICKUP = Tool(
@@ -560,8 +563,8 @@ APPROVED = {("mailbox", tool.name) for tool in listings["mailbox"]}
 # A hash is taken over bytes, and one JSON object can be written in many ways: the order of keys, spaces, escapes. RFC 8785
 # fixes one way; `rfc8785.dumps(value)` returns these bytes for anything made of dicts, lists, strings, numbers, booleans and None.
 # `tool` is an `mcp_types.Tool`, a pydantic model with the fields `name`, `title`, `description`, `input_schema`,
-# `output_schema`, `annotations`, `icons` and some more; `tool.model_dump(mode="json")` makes a dict of it. Fields that the server left
-# out are None there; a server that sends `null` for them has changed nothing. (`icons` and `meta` are not tested here: they are
+# `output_schema`, `annotations`, `icons` and some more; `tool.model_dump(mode="json", by_alias=True)` makes a dict of it, with the
+# names that the fields have on the wire. Fields that the server left out are None there; a server that sends `null` for them has changed nothing. (`icons` and `meta` are not tested here: they are
 # addressed to people and programs.)
 #
 # `make_lock(approved)` gets a list of pairs, Harbor's name for the server and the `Tool`, and returns
