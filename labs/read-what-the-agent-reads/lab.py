@@ -56,6 +56,7 @@ from labkit import begin, check, expect, landed, refused, works
 lab = begin("read-what-the-agent-reads")
 
 import contextlib
+import hashlib
 import html
 import io
 import json
@@ -1137,12 +1138,30 @@ def disagreements():
         for path in [*NOT_READ, *sum(READ, ())]
         if linter["reads"](PurePosixPath(path)) is not reads(PurePosixPath(path))
     )
-    yield from (chr(c) for c in range(0x110000) if linter["invisible"](chr(c)) is not invisible(chr(c)))
+    codes = (*range(0x20000), *range(0xE0000, 0xE1000))
+    yield from (chr(code) for code in codes if linter["invisible"](chr(code)) is not invisible(chr(code)))
 
 
 print("honest:", lint(repository("honest", HONEST_SHOP)))
 print("no such folder:", lint(lab.dir / "nowhere"))
-print("judged differently:", list(disagreements()))
+
+with works(
+    "the file judges as your functions do, on every text above and on the planes where invisible characters live", hint="One of them is wrong."
+):
+    different = list(disagreements())
+    if different:
+        raise ValueError(f"{different[:3]}")
+
+with works("an owner's decision lets one file pass, for exactly these bytes", hint="--allow has to compare digests."):
+    root = repository("owned", {SKILL: skill("allowed-tools: Read\n").replace("<!--", "").replace("-->", "")})
+    owned = lab.dir / "agent-files.allow"
+    digest = hashlib.sha256((root / SKILL).read_bytes()).hexdigest()
+    owned.write_text(f"{digest}  {SKILL}  # Zo\u00eb: reading is fine\n", encoding="utf-8")
+    codes = [lint(root)[0], lint(root, "--allow", str(owned))[0]]
+    (root / SKILL).write_bytes(skill("allowed-tools: Bash\n").encode())
+    codes.append(lint(root, "--allow", str(owned))[0])
+    if codes != [1, 0, 1]:
+        raise ValueError(f"exit codes {codes}")
 
 # %% [markdown]
 # Last, the attacks once more: each alone, then a hook of the kind that worms of 2026 left behind. Each time the agent is not

@@ -120,11 +120,11 @@ def invisible(char: str) -> bool:
 
 def belongs(text: str, at: int) -> bool:
     """Whether the invisible character text[at] is needed by its neighbors."""
-    char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
+    char, before, after = text[at], text[max(0, at - 1) : at], text[at + 1 : at + 2]
     if char in "\u200c\u200d" and before and after:
         if _script(before) in JOINING and _script(before) == _script(after):
             return True
-        base = text[:at].removesuffix("\ufe0f")[-1:]
+        base = text[max(0, at - 2) : at].removesuffix("\ufe0f")[-1:]
         return char == "\u200d" and base != "" and _picture(base) and _picture(after)
     if char in "\ufe0e\ufe0f" and before:
         return _picture(before) or (before in "0123456789#*" and after == "\u20e3")
@@ -208,9 +208,11 @@ def findings(path: str, data: bytes) -> list[Finding]:
     for lone in re.finditer(r"\r(?!\n)", text):
         found.append(Finding(path, *_place(text, lone.start()), "a carriage return alone, which hides the line before it on a terminal.", "Delete it."))  # fmt: skip
     for sentence in grants(PurePosixPath(path), text):
-        key = re.match(r"[\w-]+", sentence)
-        at = text.casefold().find(key[0].casefold()) if key else 0
-        found.append(Finding(path, *_place(text, max(at, 0)), f"{_clean(sentence)}.", "Delete it, or let its owner decide (--allow)."))  # fmt: skip
+        key, _, value = sentence.partition(": ")
+        needle = {"approved in advance": value, "starts when the folder is opened": "folderOpen"}.get(key, key)
+        place = _place(text, max(text.casefold().find(needle.casefold()), 0))
+        repair = "Mend it" if key.startswith("cannot be read") else "Delete it"
+        found.append(Finding(path, *place, f"{_clean(sentence)}.", f"{repair}, or let its owner decide (--allow)."))
     if PurePosixPath(path).suffix.casefold() != ".json":
         try:
             skipped = front_matter(text)[1]
@@ -372,4 +374,5 @@ def _picture(char: str) -> bool:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # a console that knows no emoji must not stop the linter
     sys.exit(main())
