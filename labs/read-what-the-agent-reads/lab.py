@@ -426,6 +426,7 @@ SMUGGLED = {
     "a digit with a selector": ("1\ufe0f2", "only pictures and keycaps take one"),
     "an order in tag characters": ("Be polite." + in_tags(ORDER), "tags belong in three flags only"),
     "an order in tag characters behind a black flag": ("\U0001f3f4" + in_tags(ORDER), "compare with the whole flag"),
+    "half a flag": ("\U0001f3f4" + in_tags("gbs"), "compare with the whole flag"),
     "an order in tag characters behind the flag of Scotland": (SCOTLAND + in_tags(ORDER), "the flag has ended there"),
     "a change of direction": ("transfer \u202e0001\u202c euros", "no writing system needs an override in an instruction"),
     "a zero-width space in a Persian word": ("\u06cc\u200b\u062e", "only U+200C and U+200D join"),
@@ -549,7 +550,7 @@ def belongs(text, at):
 # | a title that shows under the mouse | `link_open`: `token.attrs.get("title")` |
 # | a link definition that no link uses, or with a title | `spare(tokens, env)` gives these as `(line, words)` |
 #
-# `hides` says whether HTML is more than bare tags: `<details>` and a placeholder such as `<order>` hide nothing.
+# `hides` says whether HTML is more than short bare tags: `<details>` and a placeholder such as `<order>` hide nothing.
 # HTML inside a code block is no HTML: it is shown.
 
 # %%
@@ -558,8 +559,8 @@ QUIET = {"script", "style", "template", "title", "textarea", "noscript", "iframe
 
 
 def hides(source):
-    """Whether HTML holds more than bare tags: a comment, a declaration, attributes, an element that is not shown."""
-    rest = re.sub(r"</?([A-Za-z]+)\s*/?>", lambda tag: tag[0] if tag[1].lower() in QUIET else "", source)
+    """Whether HTML holds more than short bare tags: a comment, a declaration, attributes, an element that is not shown."""
+    rest = re.sub(r"</?([A-Za-z][\w-]{0,23})\s*/?>", lambda tag: tag[0] if tag[1].lower() in QUIET else "", source)
     return re.search(r"<[!?/A-Za-z]", rest) is not None
 
 
@@ -614,7 +615,7 @@ QUIETLY = {
 SHOWN = {
     "a fenced example of a comment": "Write templates so:\n\n```html\n<!-- header -->\n<div hidden>x</div>\n```\n",
     "a comment in backticks, and an indented one": "Use `<!-- toc -->`.\n\n    <!-- indented code -->\n",
-    "a placeholder in angle brackets, a fold": "Run refund <order>.\n\n<details>\n<summary>More</summary>\n\nText.\n\n</details>\n",
+    "a placeholder in angle brackets, a fold": "Run refund <order> in <old-sdk-version>.\n\n<details>\n<summary>More</summary>\n\nText.\n\n</details>\n",
     "a definition that a link uses": "See [the guide].\n\n[the guide]: docs/guide.md\n",
     "arithmetic": "Refund when 1 < 2 and 3 > 2; never <3.\n",
     "an address": "Mail <desk@harbor.example> or see <https://harbor.example/rules>.\n",
@@ -842,8 +843,8 @@ def grants(path, text):
 READ = [
     ("AGENTS.md", "CLAUDE.md", ".mcp.json"),
     ("services/checkout/AGENTS.md", VENDORED, "apps/web/CLAUDE.md"),
-    (SKILL, ".claude/skills/refund/SKILL.md", ".agents/skills/clean-code/references/STYLE.md"),
-    ("agents.md", "Agents.MD", ".Cursor/rules/shop.MDC"),
+    (SKILL, ".claude/skills/refund/SKILL.md", ".agents/skills/clean-code/references/STYLE.md", "skills/refund/limits.md"),
+    ("agents.md", "Agents.MD", ".Cursor/rules/shop.MDC", ".Claude/settings.json"),
     (".cursor/rules/shop.mdc", ".cursorrules", ".github/copilot-instructions.md", ".github/instructions/web.instructions.md"),
     (".claude/agents/tester.md", ".claude/commands/ship.md"),
     (".claude/settings.json", ".claude/settings.local.json", ".vscode/tasks.json", ".vscode/mcp.json", "apps/web/.mcp.json"),
@@ -1146,7 +1147,8 @@ print("honest:", lint(repository("honest", HONEST_SHOP)))
 print("no such folder:", lint(lab.dir / "nowhere"))
 
 with works(
-    "the file judges as your functions do, on every text above and on the planes where invisible characters live", hint="One of them is wrong."
+    "the file judges as your functions do, on every text above and on the planes where invisible characters live",
+    hint="One of them is wrong.",
 ):
     different = list(disagreements())
     if different:

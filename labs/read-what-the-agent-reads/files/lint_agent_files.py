@@ -35,6 +35,7 @@ refused, though Hebrew or Japanese text may want them: in an instruction file, w
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -223,8 +224,9 @@ def findings(path: str, data: bytes) -> list[Finding]:
             source, needle = lines[skipped + line - 1], words.split(": ", 1)[1].strip().split("\n")[0][:12]
             column = max(source.casefold().find(needle.casefold()), 0) + 1
             found.append(Finding(path, skipped + line, column, f"the page does not show: {_clean(words)}.", "Delete it, or say it in plain text."))  # fmt: skip
-        for match in re.finditer(r"(?<!\w)!`[^`\n]+`", text):
-            found.append(Finding(path, *_place(text, match.start()), f"some agents run this when they load the file: {_clean(match[0])}.", "Write the command without the exclamation mark."))  # fmt: skip
+        for line, command in _run_at_once("\n".join(lines[skipped:])):
+            column = max(lines[skipped + line - 1].find("!`"), 0) + 1
+            found.append(Finding(path, skipped + line, column, f"some agents run this when they load the file: {_clean(command)}.", "Write the command without the exclamation mark."))  # fmt: skip
     return sorted(found)
 
 
@@ -261,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
         found.append(Finding(str(options.allow), line, 1, f"{shown} is allowed with other bytes, or has no finding.", "Look at it again, or delete this line."))  # fmt: skip
     for finding in sorted(found):
         print(finding)
-    print(f"{len(files)} files that agents read, {len(found)} findings")
+    print(f"files that agents read: {len(files)}, findings: {len(found)}")
     return 1 if found else 0
 
 
@@ -356,9 +358,20 @@ def _settings(text: str) -> dict:
     return data
 
 
+def _run_at_once(text: str) -> list[tuple[int, str]]:
+    """(line, command) for each command in backticks right after an exclamation mark that begins a word."""
+    found = []
+    for token in MARKDOWN.parse(text):
+        children = token.children or []
+        for before, piece in itertools.pairwise(children):
+            if piece.type == "code_inline" and re.search(r"(^|\s)!$", before.content) and token.map:
+                found.append((token.map[0] + 1, piece.content))
+    return found
+
+
 def _hides(source: str) -> bool:
-    """Whether HTML holds more than bare tags: a comment, a declaration, attributes, an element that is not shown."""
-    rest = re.sub(r"</?([A-Za-z]+)\s*/?>", lambda tag: tag[0] if tag[1].lower() in QUIET else "", source)
+    """Whether HTML holds more than short bare tags: a comment, a declaration, attributes, an element that is not shown."""
+    rest = re.sub(r"</?([A-Za-z][\w-]{0,23})\s*/?>", lambda tag: tag[0] if tag[1].lower() in QUIET else "", source)
     return re.search(r"<[!?/A-Za-z]", rest) is not None
 
 
