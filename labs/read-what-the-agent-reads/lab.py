@@ -162,8 +162,8 @@ landed("a stranger's command ran, and nobody was asked", (root / "ran.txt").read
 # ## Attack 3: a smiley in a folder that nobody opens
 #
 # In a tree with several `AGENTS.md`, the one nearest to the edited file counts most. This one came with a vendored library. The
-# order sits behind a smiley, in **variation selectors**: 256 characters that ask for another drawing of the
-# character before them. 256 of them carry any byte.
+# order sits behind a smiley, in **variation selectors**. Such a character asks for another drawing of the one before it. There
+# are 256, so each can stand for one byte.
 
 # %% tags=["attack"]
 VENDORED = "vendor/receipts/AGENTS.md"
