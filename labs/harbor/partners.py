@@ -9,7 +9,6 @@
 Keys are made when a company is made. Nothing here verifies a card.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -145,8 +144,15 @@ async def send(
     """Send one message to the agent that `card` describes and return the data of its answer."""
     client = ClientFactory(ClientConfig(httpx_client=http, streaming=False)).create(card, list(interceptors))
     message = new_data_message(data, role=Role.ROLE_USER)
-    answers = client.send_message(SendMessageRequest(message=message), context=ClientCallContext(state={"sessionId": SESSION}))
-    return {name: value async for event in answers for part in get_data_parts(event.message.parts) for name, value in part.items()}
+    answers = client.send_message(
+        SendMessageRequest(message=message), context=ClientCallContext(state={"sessionId": SESSION})
+    )
+    return {
+        name: value
+        async for event in answers
+        for part in get_data_parts(event.message.parts)
+        for name, value in part.items()
+    }
 
 
 class _Answering(AgentExecutor):
