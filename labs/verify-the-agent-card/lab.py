@@ -199,6 +199,8 @@ async def show(request):
     if b'"order"' in request.content:
         body = json.loads(request.content)
         body["id"] = body["params"]["message"]["messageId"] = "(a fresh id)"
+        for part in body["params"]["message"]["parts"]:
+            part["data"] = dict(sorted(part["data"].items()))  # the SDK's order differs from run to run
         print(f"POST {request.url}\nA2A-Version: {request.headers['a2a-version']}")
         print(
             f"Authorization: {request.headers['authorization'].split()[0]} (Harbor's token)\n{json.dumps(body, indent=1)}\n"
