@@ -68,7 +68,7 @@ import json
 import logging
 import runpy
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -76,7 +76,6 @@ import rfc8785
 from a2a.client import A2ACardResolver
 from a2a.client.auth import AuthInterceptor, CredentialService
 from a2a.client.client import Client
-from a2a.client.errors import A2AClientError
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.types import AgentCard
 from a2a.utils.signing import SignatureVerificationError, create_signature_verifier
@@ -253,11 +252,15 @@ def without_empty(value):
     return value
 
 
+def payload_of(card):
+    """The bytes that are signed: the card (as JSON) in its canonical form, without its signatures."""
+    return rfc8785.dumps(without_empty({name: value for name, value in card.items() if name != "signatures"}))
+
+
 def signed_by(company, card):
     """Whether the first signature of `card` (as JSON) was made with the key of `company`."""
-    payload = rfc8785.dumps(without_empty({name: value for name, value in card.items() if name != "signatures"}))
     first = card["signatures"][0]
-    token = f"{first['protected']}.{urlsafe_b64encode(payload).decode()}.{first['signature']}"
+    token = f"{first['protected']}.{urlsafe_b64encode(payload_of(card)).decode()}.{first['signature']}"
     try:
         jws.deserialize_compact(token, ECKey.import_key(company.public_jwk), algorithms=["ES256"])
     except JoseError:
@@ -266,6 +269,7 @@ def signed_by(company, card):
 
 
 print("header: ", urlsafe_b64decode(served["signatures"][0]["protected"].encode()).decode())
+print("payload:", payload_of(served)[:96].decode() + "...", f"({len(payload_of(served))} bytes)")
 print("signed by Northwharf:", signed_by(northwharf, served), "  by Parcel Pigeon:", signed_by(pigeon, served))
 served["supportedInterfaces"][0]["url"] = "https://stock-northwharf.example/a2a"
 print("signed by Northwharf, when one address is changed:", signed_by(northwharf, served))
@@ -323,7 +327,7 @@ print("http client:    follow_redirects   =", httpx.AsyncClient().follow_redirec
 sink = []
 
 
-def mallorys_agent(token=None):
+def mallorys_agent():
     """Answers like a stock-desk and keeps what it is sent: the message and the Authorization header."""
 
     async def answer(request):
@@ -429,13 +433,19 @@ orders.clear()
 run(talk(carrier, {"sku": "P-77"}))
 
 
+class TokenRefused(Exception):
+    """stock-desk answered 401."""
+
+
 async def order_with(authorization):
     """What Mallory does with a token: order at the real stock-desk."""
     part = {"data": {"order": "HX-12", "pieces": 900, "ship_to": "Mallory, Pier 9"}}
     message = {"messageId": "m", "role": "ROLE_USER", "parts": [part]}
     body = {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": {"message": message}}
     async with net.up(), net.httpx_client() as http:
-        await http.post(STOCK_DESK, json=body, headers={"Authorization": authorization, "A2A-Version": "1.0"})
+        answer = await http.post(STOCK_DESK, json=body, headers={"Authorization": authorization, "A2A-Version": "1.0"})
+    if answer.status_code == 401:
+        raise TokenRefused(f"stock-desk answered 401 to {'a wrong token' if authorization else 'no token'}")
 
 
 run(order_with(sink[-1][0]))
@@ -565,6 +575,12 @@ with check("pin-the-key"):
     for what, (card, hint) in forgeries.items():
         with refused(f"a card {what}", by=SignatureVerificationError, hint=f"The verifier accepted it. {hint}"):
             verify(card)
+    with works(
+        "a card after the key change: signed with the new key alone, when you know both",
+        hint="partner.keys may hold several keys: return the one for this kid and jku.",
+    ):
+        new = {(successor.kid, successor.keys_url): successor.public_key}
+        verify(successor.sign(honest_card()), replace(supplier, keys={**supplier.keys, **new}))
 
 
 # %% tags=["mistake"] exercise="pin-the-key" title="Verify when there is something to verify" catches="a card without a signature"
@@ -648,6 +664,11 @@ def card_verifier(partner):
     return create_signature_verifier(lambda kid, jku: partner.keys[kid, jku], ["ES256"])
 
 
+# %% tags=["mistake"] exercise="pin-the-key" title="There is only one key" catches="No longer works: a card after the key change"
+def card_verifier(partner):
+    return create_signature_verifier(lambda kid, jku: next(iter(partner.keys.values())), ["ES256"])
+
+
 # %% tags=["mistake"] exercise="pin-the-key" title="Look at the first signature only" catches="No longer works: a card in the week of a key change"
 def card_verifier(partner):
     def key_for(kid, jku):
@@ -664,10 +685,10 @@ def card_verifier(partner):
 
 # %% tags=["mistake"] exercise="pin-the-key" title="Pin the whole card" catches="No longer works: Northwharf adds a skill"
 def card_verifier(partner):
-    known = [rfc8785.dumps(without_empty(MessageToDict(card))) for card in (stock_card, track_card)]
+    known = [payload_of(MessageToDict(card)) for card in (stock_card, track_card)]
 
     def verify(card):
-        if rfc8785.dumps(without_empty(MessageToDict(card))) not in known:
+        if payload_of(MessageToDict(card)) not in known:
             raise SignatureVerificationError("another card than the one we looked at")
 
     return verify
@@ -719,11 +740,13 @@ async def checked_card(http, partner):
     return card
 
 
-def signed_for(*urls, versions=()):
-    """A card that Northwharf signed for these addresses."""
+def signed_for(*urls, versions="", bindings=""):
+    """A card that Northwharf signed for these addresses, for the SDK's usual version and binding unless said otherwise."""
     card = agent_card("stock-desk", urls, "northwharf")
-    for interface, version in zip(card.supported_interfaces, versions, strict=False):
+    for interface, version in zip(card.supported_interfaces, versions.split(), strict=False):
         interface.protocol_version = version
+    for interface, binding in zip(card.supported_interfaces, bindings.split(), strict=False):
+        interface.protocol_binding = binding
     return northwharf.sign(card)
 
 
@@ -740,41 +763,51 @@ with check("pin-the-endpoint"):
     with works("a card with both agreed addresses", hint="partner.endpoints is a set; a card may name any of them."):
         order_by(signed_for(STOCK_DESK, "https://stock.northwharf.example/rest"))
 
-    whole = "Compare the whole address with partner.endpoints."
+    whole, each = (
+        "Compare the whole address with partner.endpoints.",
+        "The client may choose any interface: look at all of them.",
+    )
     strangers = {
-        "at the hosting provider that Northwharf left": (
-            [MOVED],
+        "to the hosting provider that Northwharf left": (
+            signed_for(MOVED),
             "The signature says who wrote it, not that it still holds.",
         ),
-        "first at the agreed address, then at the hosting provider": (
-            [STOCK_DESK, MOVED],
-            "The client may choose any interface: look at all of them.",
+        "to the agreed address and then, for a newer protocol, to the hosting provider": (
+            signed_for(STOCK_DESK, MOVED, versions="0.3 1.0"),
+            each,
         ),
-        "at a host whose name begins like stock-desk's": (
-            ["https://stock.northwharf.example.agents.example/a2a"],
+        "to the agreed address and, for an older protocol, to the hosting provider": (
+            signed_for(MOVED, STOCK_DESK, versions="0.3 1.0"),
+            each,
+        ),
+        "to the agreed address and, over HTTP+JSON, to the hosting provider": (
+            signed_for(STOCK_DESK, MOVED, bindings="JSONRPC HTTP+JSON"),
+            each,
+        ),
+        "to a host whose name begins like stock-desk's": (
+            signed_for("https://stock.northwharf.example.agents.example/a2a"),
             whole,
         ),
-        "at a host whose user name looks like stock-desk": (
-            ["https://stock.northwharf.example@agents.example/a2a"],
+        "to a host behind a user name that looks like stock-desk": (
+            signed_for("https://stock.northwharf.example@agents.example/a2a"),
             whole,
         ),
-        "at an old name below northwharf.example": (
-            ["https://test.northwharf.example/a2a"],
+        "to an old name below northwharf.example": (
+            signed_for("https://test.northwharf.example/a2a"),
             f"Old names are left behind, and others take them over. {whole}",
         ),
-        "at a name that ends like northwharf.example": (["https://oldnorthwharf.example/a2a"], whole),
-        "at another path of the agreed host": (
-            ["https://stock.northwharf.example/guests/mallory/a2a"],
+        "to a name that ends like northwharf.example": (signed_for("https://oldnorthwharf.example/a2a"), whole),
+        "to another path of the agreed host": (
+            signed_for("https://stock.northwharf.example/guests/mallory/a2a"),
             f"A host can serve several agents. {whole}",
         ),
-        "at the agreed host, without TLS": (["http://stock.northwharf.example/a2a"], whole),
+        "to the agreed host, without TLS": (signed_for("http://stock.northwharf.example/a2a"), whole),
     }
-    for what, (urls, hint) in strangers.items():
-        versions = ("0.3", "1.0") if len(urls) > 1 else ()
+    for what, (card, hint) in strangers.items():
         with refused(
             f"a genuine card that leads {what}", by=EndpointRefused, hint=f"order-desk went on with it. {hint}"
         ):
-            check_endpoints(signed_for(*urls, versions=versions), supplier)
+            check_endpoints(copy_of(card), supplier)
     with refused("last year's card, on the way to an order", by=EndpointRefused, hint="See attack 3."):
         order_by(old_card)
     expect(
@@ -782,21 +815,35 @@ with check("pin-the-endpoint"):
     )
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="Ignore the address: the signature is good" catches="at the hosting provider that Northwharf left"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Ignore the address: the signature is good" catches="to the hosting provider that Northwharf left"
 def check_endpoints(card, partner):
     pass
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="Look at the first interface" catches="first at the agreed address, then"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Look at the first interface" catches="to the agreed address and then, for a newer protocol"
 def check_endpoints(card, partner):
     if card.supported_interfaces[0].url not in partner.endpoints:
         raise EndpointRefused
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="One agreed address is enough" catches="first at the agreed address, then"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="One agreed address is enough" catches="to the agreed address and then, for a newer protocol"
 def check_endpoints(card, partner):
     if not any(interface.url in partner.endpoints for interface in card.supported_interfaces):
         raise EndpointRefused
+
+
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Only the interface that we use" catches="over HTTP+JSON, to the hosting provider"
+def check_endpoints(card, partner):
+    for interface in card.supported_interfaces:
+        if interface.protocol_binding == "JSONRPC" and interface.url not in partner.endpoints:
+            raise EndpointRefused
+
+
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Only the newest protocol" catches="for an older protocol, to the hosting provider"
+def check_endpoints(card, partner):
+    for interface in card.supported_interfaces:
+        if interface.protocol_version == "1.0" and interface.url not in partner.endpoints:
+            raise EndpointRefused
 
 
 # %% tags=["mistake"] exercise="pin-the-endpoint" title="The address by its beginning" catches="name begins like stock-desk's"
@@ -831,7 +878,7 @@ def check_endpoints(card, partner):
             raise EndpointRefused
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="Believe what the card says about its company" catches="at the hosting provider that Northwharf left"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Believe what the card says about its company" catches="to the hosting provider that Northwharf left"
 def check_endpoints(card, partner):
     if card.provider.organization != partner.name or card.provider.url != partner.site:
         raise EndpointRefused
@@ -1006,16 +1053,23 @@ for change in (change_address, add_scope, drop_requirement, rename_requirement):
     except SignatureVerificationError as error:
         print(f"{change.__name__:<19} {type(error).__name__}")
 
-raw = {**MessageToDict(stock_card), "url": LOOK_ALIKE, "preferredTransport": "JSONRPC"}
-publish(net, NORTHWHARF, stock_card)
-print(
-    "an unknown or outdated field, added on the way: signed by Northwharf =",
-    signed_by(northwharf, raw),
-    "for the JSON;",
-)
-net.add(NORTHWHARF, lambda: Starlette(routes=[Route(CARD_PATH, lambda request: JSONResponse(raw))]))
-seen = run(talk(supplier, ASK, card=checked_card, credentials=PartnerCredentials))
-print("the SDK drops it before it verifies, and goes to", net.trace[-1].url)
+# %% [markdown]
+# And a third: a field that the SDK does not know, or that an older version had, is dropped before it verifies. Mallory adds
+# `url`, where cards before 1.0 had the agent's address.
+
+
+# %%
+raw = {**MessageToDict(stock_card), "url": LOOK_ALIKE}
+
+
+async def altered(request):
+    return JSONResponse(raw)
+
+
+net.add(NORTHWHARF, lambda: Starlette(routes=[Route(CARD_PATH, altered)]))
+run(talk(supplier, ASK, card=checked_card, credentials=PartnerCredentials))
+print("the JSON names", raw["url"])
+print("verified, and the SDK went to", net.trace[-1].url)
 
 # %% [markdown]
 # Two conclusions. Take every value from the card **object** that was verified, never from the JSON it came in. And which
@@ -1074,11 +1128,8 @@ print("in Mallory's sink:", sink)
 
 publish(net, pigeon.site, greedy("northwharf"), pigeon.public_jwk)
 run(talk(carrier, {"sku": "P-77"}, card=checked_card, credentials=PartnerCredentials))
-with refused("Mallory orders with what track-desk was shown", by=A2AClientError, hint="See exercise 3."):
-    shown_token = sink[-1][0]
-    run(order_with(shown_token or "Bearer nothing"))
-    if not orders:
-        raise A2AClientError("stock-desk took no order")
+with refused("Mallory orders with what track-desk was shown", by=TokenRefused, hint="See exercise 3."):
+    run(order_with(sink[-1][0]))
 
 publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
 print("order-desk is told:", run(talk(supplier, ASK, ORDER, card=checked_card, credentials=PartnerCredentials)))
