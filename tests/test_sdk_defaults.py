@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -28,9 +28,9 @@ from a2a.client.auth import AuthInterceptor, CredentialService  # noqa: E402
 from a2a.client.card_resolver import parse_agent_card  # noqa: E402
 from a2a.client.client import Client as A2AClient  # noqa: E402
 from a2a.server.request_handlers import DefaultRequestHandler  # noqa: E402
+from a2a.server.request_handlers.response_helpers import agent_card_to_dict  # noqa: E402
 from a2a.types import AgentCard  # noqa: E402
 from a2a.utils.signing import create_signature_verifier  # noqa: E402
-from google.protobuf.json_format import MessageToDict  # noqa: E402
 from harbor.calling import MemoryStorage, SignIn, call, token_form  # noqa: E402
 from harbor.identity import ISSUER, SignatureVerifier  # noqa: E402
 from harbor.internet import Internet  # noqa: E402
@@ -43,10 +43,10 @@ from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuth
 from mcp.server import MCPServer  # noqa: E402
 from mcp.server.auth.settings import AuthSettings  # noqa: E402
 from mcp.server.mcpserver.resolve import Elicit, Resolve  # noqa: E402
-from mcp.types import ElicitResult, InputRequiredResult  # noqa: E402
+from mcp.types import ElicitResult, InputRequiredResult, InputResponses  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 
-Probe = Callable[[], Awaitable[bool]]
+Probe = Callable[[], Coroutine[Any, Any, bool]]
 
 AUTHORIZATION = ("learn/protocols/authorization-for-tools.md", "bind-tokens-to-their-audience")
 COMPANIES = ("learn/protocols/agents-across-companies.md", "verify-the-agent-card")
@@ -192,13 +192,13 @@ async def answer_replayed() -> bool:
         paid.append((order, approval.ok))
         return "paid"
 
-    async def answered(*_: Any) -> ElicitResult:
+    async def answered(context: Any = None, params: Any = None) -> ElicitResult:
         return ElicitResult(action="accept", content={"ok": True})
 
     async with Client(server, mode="2026-07-28", elicitation_callback=answered) as client:
         asked = await client.session.call_tool("refund", {"order": "1001"}, allow_input_required=True)
         assert isinstance(asked, InputRequiredResult)
-        answers = {name: await answered() for name in asked.input_requests or {}}
+        answers: InputResponses = {name: await answered() for name in asked.input_requests or {}}
         for _ in range(2):
             await client.session.call_tool(
                 "refund", {"order": "1001"}, input_responses=answers, request_state=asked.request_state
@@ -309,7 +309,7 @@ async def any_host_any_credential() -> bool:
 )
 async def unknown_fields_dropped() -> bool:
     company, card = _signed()
-    more = {**MessageToDict(card), "url": "https://elsewhere.example/a2a", "warranty": "ten years"}
+    more = {**agent_card_to_dict(card), "url": "https://elsewhere.example/a2a", "warranty": "ten years"}
     return _verifies(parse_agent_card(more), company)
 
 

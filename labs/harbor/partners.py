@@ -162,6 +162,7 @@ class _Answering(AgentExecutor):
         self._reply = reply
 
     async def execute(self, context: RequestContext, event_queue: EventQueue) -> None:
+        assert context.message is not None, "the SDK answers a request without a message itself"
         asked = get_data_parts(context.message.parts)[0]
         await event_queue.enqueue_event(new_data_message(self._reply(asked), role=Role.ROLE_AGENT))
 
