@@ -353,10 +353,12 @@ def pages() -> dict[str, str]:
 
 
 def passages(text: str) -> list[str]:
-    """Paragraphs and list items, each on one line, without comment marks and front matter."""
-    plain = re.sub(r"\A(# )?---\n.*?\n(# )?---\n", "", text, flags=re.DOTALL)
-    plain = re.sub(r"^# (?!%%)", "", plain, flags=re.MULTILINE)
-    parts = re.split(r"\n#?[ \t]*\n|\n(?=[ \t]*(?:[-*]|\d+\.) )|^# %%.*\n", plain, flags=re.MULTILINE)
+    """Paragraphs and list items, each on one line, without front matter, headings and a lab's comment marks."""
+    if "\n# %%" in text:
+        text = re.sub(r"^# ?(?!%%)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"^#+ (?!%%).*$", "", text, flags=re.MULTILINE)
+    parts = re.split(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*]|\d+\.) )|^# %%.*\n", text, flags=re.MULTILINE)
     return [" ".join(part.split()) for part in parts]
 
 
@@ -367,10 +369,6 @@ OF_AN_SDK = re.compile(r"`?\b(?:mcp|a2a-sdk)`? (?:\d|\(\d)|\ba2a-sdk\b|\bSDK\b")
 
 # file, and the beginning of a passage that speaks of a default, but of none that an upgrade of these two SDKs can change
 NO_DEFAULT_OF_THE_SDK = {
-    (
-        "docs/knowledge/incidents/mcp-python-sdk-october-2026.md",
-        "MCP Python SDK: three",
-    ): "a title; the text names the setting",
     (
         "docs/knowledge/protocols/opentelemetry-genai.md",
         "The conventions left",
