@@ -802,6 +802,8 @@ with check("pin-the-endpoint"):
             signed_for("https://stock.northwharf.example/guests/mallory/a2a"),
             f"A host can serve several agents. {whole}",
         ),
+        "to a path that begins like the agreed one": (signed_for(STOCK_DESK + "-test"), whole),
+        "to another port of the agreed host": (signed_for("https://stock.northwharf.example:8443/a2a"), whole),
         "to the agreed host, without TLS": (signed_for("http://stock.northwharf.example/a2a"), whole),
     }
     for what, (card, hint) in strangers.items():
@@ -869,6 +871,24 @@ def check_endpoints(card, partner):
     hosts = {urlsplit(url).hostname for url in partner.endpoints}
     for interface in card.supported_interfaces:
         if urlsplit(interface.url).hostname not in hosts:
+            raise EndpointRefused
+
+
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="The whole address by its beginning" catches="a path that begins like the agreed one"
+def check_endpoints(card, partner):
+    for interface in card.supported_interfaces:
+        if not interface.url.startswith(tuple(partner.endpoints)):
+            raise EndpointRefused
+
+
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Scheme, host and path" catches="another port of the agreed host"
+def check_endpoints(card, partner):
+    def place(url):
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.path
+
+    for interface in card.supported_interfaces:
+        if place(interface.url) not in {place(url) for url in partner.endpoints}:
             raise EndpointRefused
 
 
@@ -964,10 +984,15 @@ with check("bind-the-credential"):
     ):
         if run(PartnerCredentials(supplier, vault).get_credentials("pigeon", None)) != vault["pigeon"]:
             raise NothingLeaked
-    expect(
-        run(PartnerCredentials(carrier, vault).get_credentials("payroll", None)) in (None, vault["pigeon"]),
-        "A scheme that was never agreed got a credential; expected None.",
-    )
+    fuller = {**vault, "payroll": "the payroll token", "pigeon-payroll": "their payroll token"}
+    for scheme in ("payroll", "pigeon-payroll"):
+        with refused(
+            f"Parcel Pigeon's card asks for a credential called {scheme}",
+            by=NothingLeaked,
+            hint="It was in the vault and was never agreed with them. Compare the whole name with partner.scheme.",
+        ):
+            if run(PartnerCredentials(carrier, fuller).get_credentials(scheme, None)) != fuller[scheme]:
+                raise NothingLeaked
 
 
 # %% tags=["mistake"] exercise="bind-the-credential" title="Look up what is asked for" catches="a hijacked partner asks for Northwharf's credential"
@@ -987,6 +1012,15 @@ class PartnerCredentials(CredentialService):
 
     async def get_credentials(self, security_scheme_name, context):
         return self.vault[security_scheme_name] if security_scheme_name in self.agreed else None
+
+
+# %% tags=["mistake"] exercise="bind-the-credential" title="The name by its beginning" catches="asks for a credential called pigeon-payroll"
+class PartnerCredentials(CredentialService):
+    def __init__(self, partner, vault):
+        self.partner, self.vault = partner, vault
+
+    async def get_credentials(self, security_scheme_name, context):
+        return self.vault.get(security_scheme_name) if security_scheme_name.startswith(self.partner.scheme) else None
 
 
 # %% tags=["mistake"] exercise="bind-the-credential" title="Fall back when the agreed name is missing" catches="a hijacked partner asks for Northwharf's credential"
