@@ -90,7 +90,8 @@ def runs(tree: Tree, lab: Lab, evidence: Evidence | None) -> dict[Path, str]:
     folder = tree.cache / "includes" / "runs" / lab.slug
     failed = "" if evidence and evidence.passed else f"*The lab `{lab.slug}` did not get here in this build.*"
     named = [cell.id for cell in lab.cells if cell.named]
-    texts = {name: (_outputs(evidence.outputs(name)) if evidence else "") or failed for name in named}
+    title = f"Recorded in this build, in the lab {html.escape(lab.header.title)}"
+    texts = {name: (_outputs(evidence.outputs(name), title) if evidence else "") or failed for name in named}
     return {folder / f"{name}.md": f"{text}\n" for name, text in texts.items() if text}
 
 
@@ -207,11 +208,11 @@ def _cell(lab: Lab, cell: Cell, evidence: Evidence) -> str:
     return "\n\n".join(filter(None, [code, output]))
 
 
-def _outputs(outputs: list[Json]) -> str:
+def _outputs(outputs: list[Json], name: str = "") -> str:
     """What a cell printed, as one block."""
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
     text = "\n".join(_ANSI.sub("", text).rstrip("\n") for text in texts if text.strip())
-    return _output(text) if text else ""
+    return _output(text, name) if text else ""
 
 
 def _output(text: str, name: str = "", kind: str = "") -> str:
