@@ -270,7 +270,7 @@ show(calling)
 # %% [markdown]
 # ## Attack 1: the tool does more than its name says
 #
-# A mail has arrived. It is text, and the model cannot tell text from orders. In this course we assume the worst: the agent
+# A mail has arrived. To the model, a text and an instruction look the same. In this course we assume the worst: the agent
 # does what the mail says. So what can a mail say to a tool called `look_up_order` that is marked as read-only?
 
 
@@ -1302,7 +1302,7 @@ def door(names, pages):
 # %% [markdown] tags=["solution"] exercise="mind-the-door"
 # Three walls, each for another caller. The address keeps the network out. `Host` keeps out pages that were rebound. `Origin`
 # keeps out pages that come in through the proxy under your own name. None of them says *who* calls: a token does
-# ([Bind tokens to their audience](bind-tokens-to-their-audience.md)). Where pages of another origin call, the proxy also has to
+# (the lab *Bind tokens to their audience*). Where pages of another origin call, the proxy also has to
 # answer the browser's preflight (CORS). CORS alone is no wall: it tells browsers what a page may read.
 
 # %% [markdown]
@@ -1419,13 +1419,14 @@ for revision in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-0
 # 2026-07-28 has no `initialize`; asked for it, the server offers the newest revision that has one. And only in the last line did
 # somebody compare.
 #
-# Back to the two answers above. The first is an error of the protocol: HTTP 400, an `error` in place of a `result`, and a code. -32020 is *header
-# mismatch*. The model never sees it.
+# Back to the two answers above. The first is an error of the protocol: HTTP 400, an `error` in place of a `result`, and a code.
+# -32020 is *header mismatch*. The model never sees it.
 #
 # ## Exercise 3: decide by headers that somebody checks
 #
 # Write the gateway. It sees headers only, and it may believe them when the server compares them with the body: that is so for
-# revision 2026-07-28. The specification tells gateways to refuse older versions, and requests without one, for this reason.
+# revision 2026-07-28. For this reason the specification says that a gateway which decides by these headers should refuse older
+# versions, and requests without one.
 #
 # - Let pass: `server/discover`, `tools/list`, and `tools/call` of a tool in `allowed`. For anything else raise `Blocked`.
 # - `headers.get("mcp-protocol-version")`, `"mcp-method"`, `"mcp-name"`: a text, or None when the header is missing.
@@ -1634,7 +1635,7 @@ print("order 1003:", book.find("1003"), " paid:", book.payouts)
 # ## What this does not cover
 #
 # - **Who calls.** Nothing here asks for a token. A program on the same machine sends any header it likes, and a reverse proxy
-#   lets in whoever it lets in. That is [the next lab](bind-tokens-to-their-audience.md).
+#   lets in whoever it lets in. That is the next lab, *Bind tokens to their audience*.
 # - **The right tool with the wrong order.** A mail can still have Ada's order refunded, 50 euros at a time, as long as something
 #   is left of it. Limits a day, a policy, and for larger sums a person come on top.
 # - **Arguments that are not in the schema.** The SDK dropped `payee` without a word. It does no harm here; it would if something
