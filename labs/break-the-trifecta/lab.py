@@ -371,7 +371,7 @@ class DropTheThird(Control):
 # With the table of tools, the leaks have stopped. Here is everything else: the honest suite of the shop.
 
 
-# %%
+# %% id="a-table-of-tools"
 def count(cases, point_for):
     """How many attacks land and how many honest cases are done; names those that are worth a look."""
     outcomes = [run(try_case(case, point_for(case))) for case in cases]
@@ -792,7 +792,7 @@ async def serve(world, point):
 # The whole suite against the shop as you have made it, first in one conversation, then one for each letter where the task is the inbox.
 
 
-# %%
+# %% id="the-bill"
 def served(case):
     """Play a case as the shop now works: the inbox letter by letter, every other task as it is."""
     if case.task != "Work through the inbox.":
