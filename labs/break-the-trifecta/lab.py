@@ -147,7 +147,9 @@ class DropTheThird(Control):
         to = self.goes_to(call)
         others = self.owners - {to}
         if to is not None and self.untrusted and others:
-            raise Refused(f"{to} would be told, in a conversation with text from strangers and data of {sorted(others)}")
+            raise Refused(
+                f"{to} would be told, in a conversation with text from strangers and data of {sorted(others)}"
+            )
 
     async def after(self, call, result):
         got = self.labels(Done(call.server, call.tool, call.arguments, result))
@@ -221,7 +223,8 @@ with check("drop-the-third"):
         ):
             attacked(case, point)
     with works(
-        "pay an invoice, after reading it", hint="Nothing is told to anybody by this call: goes_to says None, so let it through."
+        "pay an invoice, after reading it",
+        hint="Nothing is told to anybody by this call: goes_to says None, so let it through.",
     ):
         honest(CASES["pay-an-invoice"], point)
     with works(
@@ -230,7 +233,11 @@ with check("drop-the-third"):
     ):
         honest(NEWS, point)
     own = EnforcementPoint(
-        {"third": DropTheThird(lambda done: Labels(True, frozenset({"bo@customers.example"})), lambda call: call.arguments.get("to"))}
+        {
+            "third": DropTheThird(
+                lambda done: Labels(True, frozenset({"bo@customers.example"})), lambda call: call.arguments.get("to")
+            )
+        }
     )
     with works(
         "tell Bo what is Bo's",
@@ -238,7 +245,11 @@ with check("drop-the-third"):
     ):
         honest(CASES["answer-where-an-order-is"], own)
     trusted = EnforcementPoint(
-        {"third": DropTheThird(lambda done: Labels(False, frozenset({SOMEBODY})), lambda call: call.arguments.get("to"))}
+        {
+            "third": DropTheThird(
+                lambda done: Labels(False, frozenset({SOMEBODY})), lambda call: call.arguments.get("to")
+            )
+        }
     )
     with works(
         "tell somebody, after private data and no text from strangers",
@@ -455,6 +466,8 @@ def goes_to(call, owner_of):
     if call.tool == "change_address":
         return owner_of.get(call.arguments["order"], A_STRANGER)
     return None if call.tool in SILENT else A_STRANGER
+
+
 ### STUB
 # def labels(done, senders, owner_of):
 #     """What the result `done` brings into the conversation, as `Labels`. See `done.tool`, `done.arguments`."""
@@ -717,10 +730,14 @@ with check("one-conversation-each"):
         hint="Each letter needs its own `begin`, its own desk and its own model, and nothing of the letter before.",
     ):
         morning(CASES["a-morning-of-mail"])
-    with works("two customers around a poisoned letter", hint="One refused call must not end the morning for the others."):
+    with works(
+        "two customers around a poisoned letter", hint="One refused call must not end the morning for the others."
+    ):
         morning(MIXED)
     with refused(
-        "the leak, in a conversation of its own", by=Refused, hint="Every conversation passes the same enforcement point."
+        "the leak, in a conversation of its own",
+        by=Refused,
+        hint="Every conversation passes the same enforcement point.",
     ):
         morning(MIXED, must_be_stopped=True)
 
@@ -807,16 +824,19 @@ def served(case):
     )
 
 
-lands, _ = count(ATTACKS, by_data)
-_, done = count(HONEST, by_data)
 apart = {case.name: served(case) for case in (*HONEST, *ATTACKS)}
+rows = {
+    "a table of tools": (lands, done),
+    "labels on data": (count(ATTACKS, by_data)[0], count(HONEST, by_data)[1]),
+    "and one conversation each": (
+        [case.name for case in ATTACKS if apart[case.name][0]],
+        [case.name for case in HONEST if apart[case.name][1]],
+    ),
+}
 
-print(f"{'':<32}  attacks that land  honest work done")
-print(f"{'a table of tools':<32}  {len(count(ATTACKS, lambda case: coarse)[0]):>2} of {len(ATTACKS):<11}  "
-      f"{len(count(HONEST, lambda case: coarse)[1])} of {len(HONEST)}")
-print(f"{'labels on data':<32}  {len(lands):>2} of {len(ATTACKS):<11}  {len(done)} of {len(HONEST)}")
-print(f"{'and one conversation each':<32}  {sum(apart[c.name][0] for c in ATTACKS):>2} of {len(ATTACKS):<11}  "
-      f"{sum(apart[c.name][1] for c in HONEST)} of {len(HONEST)}")
+print(f"{'':<27}attacks that land   honest work done")
+for name, (landing, working) in rows.items():
+    print(f"{name:<27}{len(landing):>8} of {len(ATTACKS):<11}{len(working):>5} of {len(HONEST)}")
 print("\nstill landing:", *(case.name for case in ATTACKS if apart[case.name][0]), sep="\n  ")
 print("still lost:", *(case.name for case in HONEST if not apart[case.name][1]), sep="\n  ")
 
