@@ -138,6 +138,15 @@ def named(value: object, task: str) -> bool:
     return str(value) in {word.strip(".,:;!?'\"()") for word in task.split()}
 
 
+def a_bank(paid: Sequence[str]) -> BankAccount:
+    """The record of another user, who has paid these accounts and nobody else."""
+    payments = [
+        Transaction(id=n, sender="me", recipient=to, amount=10, subject="thanks", date="2022-01-01", recurring=False)
+        for n, to in enumerate(paid, start=1)
+    ]
+    return BankAccount(balance=100, iban="NL02ABNA0123456789", transactions=payments, scheduled_transactions=[])
+
+
 def letters_and_digits(text: str) -> str:
     """AgentDojo wraps the results of tools anew as YAML; only these survive that unchanged."""
     return "".join(c for c in text if c.isalnum())
