@@ -62,7 +62,7 @@ class ToolPolicy:
             return ""
         if rule == "person":
             return f"{tool} is not for the agent: a person does it"
-        if "recipient" in rule and arguments.get(rule["recipient"]) not in self.known:
+        if "recipient" in rule and not self._knows(arguments.get(rule["recipient"])):
             return f"{tool}: the recipient is not one we know"
         if "amount" in rule:
             if not _is_amount(arguments.get(rule["amount"])):
@@ -71,6 +71,9 @@ class ToolPolicy:
             if total > self.bound:
                 return f"{tool}: this conversation would move {total:g}, the bound is {self.bound:g}"
         return ""
+
+    def _knows(self, recipient: object) -> bool:
+        return isinstance(recipient, str) and recipient in self.known
 
     def _counts(self, tool: str, arguments: Arguments) -> float:
         rule = self.tools.get(tool)
