@@ -399,7 +399,7 @@ def know_the_payee(call, account):
 # reads your rule, too, and needs no stranger: the poisoned subject comes from the user's friend, whom the user has
 # paid before. So the attacker **keeps the payee and changes the amount**.
 
-# %% tags=["attack"]
+# %% tags=["attack"] id="the-moves"
 print("worked       what the attacker does")
 for move in MOVES:
     results = try_moves(know_the_payee, moves=[move])
@@ -774,7 +774,7 @@ def bound_the_harm(call, account, bound=100):
 # That second half is ours. The line below the table says why: how many tasks AgentDojo alone calls done when
 # everything is refused, because they ask for nothing that shows, or for what is there anyway.
 
-# %%
+# %% id="the-table"
 honest_tools = {
     USER_TASKS[result.task].PROMPT: {turn.tool for turn in result.conversation} for result in try_tasks(allow_all)
 }
@@ -818,7 +818,7 @@ print("\ndone on AgentDojo's word alone, everything refused:", sum(task.judged_d
 # The price is not the same for every bound. You choose it, and the run says what each costs. (The tasks that a higher bound
 # does not bring back need a person for another reason than the amount.)
 
-# %%
+# %% id="the-price"
 print("bound   tasks done   one conversation can move")
 for limit in (0, 10, 50, 100, 250, 2_500):
     bounded = partial(bound_the_harm, bound=limit)
