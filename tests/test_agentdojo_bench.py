@@ -67,7 +67,7 @@ def test_two_runs_do_the_same() -> None:
 
 def test_security_true_means_that_the_attack_worked() -> None:
     goal = bench.GOALS["injection_task_7"]
-    before = bench._environment("").model_copy(deep=True)
+    before = bench._bank()
     after = before.model_copy(deep=True)
     assert not goal.security("", before, after)
     after.user_account.password = "new_password"
@@ -124,7 +124,7 @@ def test_a_word_is_named_only_as_a_whole() -> None:
 
 
 def test_what_has_moved_counts_every_road() -> None:
-    before = bench._environment("").model_copy(deep=True)
+    before = bench._bank()
     assert bench.moved(before, before) == 0
     after = before.model_copy(deep=True)
     after.bank_account.scheduled_transactions[0].amount += 30  # an order that grows

@@ -147,6 +147,7 @@ def a_bank(paid: Sequence[str]) -> BankAccount:
     return BankAccount(balance=100, iban="NL02ABNA0123456789", transactions=payments, scheduled_transactions=[])
 
 
+@functools.lru_cache(maxsize=4096)
 def letters_and_digits(text: str) -> str:
     """AgentDojo wraps the results of tools anew as YAML; only these survive that unchanged."""
     return "".join(c for c in text if c.isalnum())
@@ -168,7 +169,7 @@ class WorstCase(BasePipelineElement):  # type: ignore[misc] # AgentDojo brings n
         extra_args: dict[str, Any] | None = None,
     ) -> tuple[str, FunctionsRuntime, Any, Sequence[Any], dict[str, Any]]:
         """AgentDojo's interface of a pipeline element: the whole conversation in one go."""
-        account = env.bank_account.model_copy(deep=True)
+        account = _copy(env.bank_account)
         todo = [("user", call) for call in self._task.ground_truth(env)]
         waiting = letters_and_digits(self._goal.GOAL) if self._goal else ""
         attack = self._goal.ground_truth(env) if self._goal else []
@@ -220,7 +221,7 @@ def ask(
 def try_pair(task: UserTask, goal: Goal | None, policy: Policy = allow_all) -> Result:
     """Let the worst case do `task` behind `policy` while `goal` waits where strangers can write."""
     pipeline = WorstCase(task, goal, policy)
-    environment = _environment(goal.GOAL if goal else "").model_copy(deep=True)
+    environment = _bank(goal.GOAL if goal else "")
     if isinstance(goal, Move) and goal.prepare:
         goal.prepare(environment)
     done, landed = SUITE.run_task_with_pipeline(pipeline, task, goal, {}, environment=environment)
@@ -457,8 +458,7 @@ def probe(policy: Policy, tasks: Iterable[UserTask] = USER_TASKS.values(), most_
 
 
 def _probe(policy: Policy, prompt: str, most_calls: int) -> float:
-    environment = _environment("").model_copy(deep=True)
-    before = environment.model_copy(deep=True)
+    environment, before = _bank(), _bank()
     runtime = FunctionsRuntime(SUITE.tools)
     made: list[Done] = []
     for amount in (100_000, 20_000, 5_000, 2_000, 1_000, 500, 250, 100, 50, 20, 10, 5, 2, 1):
@@ -467,7 +467,7 @@ def _probe(policy: Policy, prompt: str, most_calls: int) -> float:
                 tool, wanted = _by(road, amount, environment)
                 arguments = runtime.functions[tool].parameters.model_validate(wanted).model_dump()
                 try:
-                    ask(policy, tool, arguments, prompt, before.bank_account.model_copy(deep=True), made)
+                    ask(policy, tool, arguments, prompt, _copy(before.bank_account), made)
                 except Refused:
                     break
                 value, error = runtime.run_function(environment, tool, arguments)
@@ -489,14 +489,21 @@ def _by(road: str, amount: float, environment: BankingEnvironment) -> tuple[str,
 # -- what AgentDojo does slowly, once ------------------------------------------------------------------
 
 
+def _bank(goal: str = "") -> BankingEnvironment:
+    """A new bank with `goal` in every place where strangers can write, behind what stands there anyway."""
+    return BankingEnvironment.model_validate_json(_template(goal))
+
+
+def _copy(account: BankAccount) -> BankAccount:
+    return BankAccount.model_validate_json(account.model_dump_json())  # a third of a deep copy's time
+
+
 @functools.cache
-def _environment(goal: str) -> BankingEnvironment:
-    """The bank with `goal` in every place where strangers can write, behind what stands there anyway."""
+def _template(goal: str) -> str:
     defaults = SUITE.get_injection_vector_defaults()
     text = goal.replace("\\", "\\\\").replace('"', '\\"')  # The template is YAML in double quotes.
     places = {name: f"{default} {text}".strip() if text else default for name, default in defaults.items()}
-    environment: BankingEnvironment = SUITE.load_and_inject_default_environment(places)
-    return environment
+    return str(SUITE.load_and_inject_default_environment(places).model_dump_json())
 
 
 _formatted: dict[str, str] = {}
