@@ -147,6 +147,11 @@ def a_bank(paid: Sequence[str]) -> BankAccount:
     return BankAccount(balance=100, iban="NL02ABNA0123456789", transactions=payments, scheduled_transactions=[])
 
 
+def a_record() -> BankAccount:
+    """The bank's record of AgentDojo's user, before any conversation."""
+    return _bank().bank_account
+
+
 @functools.lru_cache(maxsize=4096)
 def letters_and_digits(text: str) -> str:
     """AgentDojo wraps the results of tools anew as YAML; only these survive that unchanged."""
