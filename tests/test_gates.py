@@ -4,13 +4,14 @@ All broken labs are proved in one run beside one good lab, which has to pass in 
 """
 
 import json
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import Script, small_checkout, write_small_lab
-from proving import notebook, proof
+from proving import notebook, processes, proof
 from proving.paths import Tree
 from proving.runner import WARM_IS_POSSIBLE, Limits
 from proving.source import read, read_all
@@ -153,6 +154,15 @@ BROKEN = [
         ("leaves a process behind: sleep 601",),
     ),
     Broken(
+        "leaves-slow-daemon",
+        (
+            PRINT,
+            "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(0.3)\n        os.execvp('sleep', ['sleep', '603'])\n    os._exit(0)\nos.wait();",
+        ),
+        "bounds",
+        ("leaves a process behind: sleep 603",),
+    ),
+    Broken(
         "dies-with-child",
         (PRINT, "import os, subprocess\nsubprocess.Popen(['sleep', '602'], start_new_session=True)\nos._exit(1)"),
         "bounds",
@@ -264,10 +274,18 @@ def test_nothing_is_left_behind(proved: tuple[Tree, dict[str, proof.Evidence], f
         for p in psutil.process_iter(["cmdline"])
         if p.info["cmdline"]
         and p.info["cmdline"][0] == "sleep"
-        and p.info["cmdline"][1:] in (["600"], ["601"], ["602"])
+        and p.info["cmdline"][1:] in (["600"], ["601"], ["602"], ["603"])
     ]
     assert left == []
     assert not (proved[0].root / "outside.txt").exists()
+
+
+def test_what_was_killed_is_dead_and_not_dying() -> None:
+    """Or it would be found a second time, below another process, and held against another lab."""
+    for _ in range(50):
+        child = subprocess.Popen(["sleep", "604"])
+        assert processes.kill_one(child.pid)
+        assert child.poll() is not None
 
 
 def test_passed_evidence_is_cached_and_failed_is_not(proved: tuple[Tree, dict[str, proof.Evidence], float]) -> None:
