@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="validate.py", description="Prove labs through the four gates.")
     parser.add_argument("slug", nargs="*", help="labs to prove (default: all)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the verdicts to FILE")
-    parser.add_argument("--jobs", type=int, metavar="N", help="how many runs at once (default: one a core)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many runs at once (default: one more than cores)")
     parser.add_argument(
         "--cold", action="store_true", help="start a Python of its own for every run, nothing preloaded"
     )
