@@ -193,7 +193,11 @@ class _Worker:
         self._say("start-cell", id=name)
         os.environ[EVENTS_VARIABLE] = os.devnull
         try:
-            with self.shell.builtin_trap, redirect_stdout(_Stream("stdout", [])), redirect_stderr(_Stream("stderr", [])):
+            with (
+                self.shell.builtin_trap,
+                redirect_stdout(_Stream("stdout", [])),
+                redirect_stderr(_Stream("stderr", [])),
+            ):
                 exec(self._compiled(code), self.shell.user_global_ns)
         except BaseException as error:
             return error
