@@ -112,7 +112,9 @@ def findings(policies: str, schema: str) -> list[str]:
         if policy["effect"] == "permit" and set(scope) == {"All"} and not policy["conditions"]:
             found.append(f"{label} permits everything to everybody")
         if policy["effect"] == "forbid" and ARITHMETIC & set(_operators(policy["conditions"])):
-            found.append(f"{label} is a forbid that calculates: an overflow is an error, and a forbid that errors is skipped")
+            found.append(
+                f"{label} is a forbid that calculates: an overflow is an error, and a forbid that errors is skipped"
+            )
     return found
 
 
