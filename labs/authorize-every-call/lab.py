@@ -1485,7 +1485,7 @@ for what, change in (("the typo", ("context.cents", "context.cent")), ("no rules
         Gate(POLICIES.replace(*change), SCHEMA)
 
 
-# %%
+# %% id="the-suite"
 def tell(name, still, lost):
     """One line of the account."""
     done = f"honest work done: {len(HONEST) - len(lost)} of {len(HONEST)}"
@@ -1512,7 +1512,7 @@ print("\nlost:", *lost)
 # That second loss has a remedy. A program, not the model, opens **one conversation for each letter**.
 
 
-# %%
+# %% id="letter-by-letter"
 def letter_by_letter(case, point):
     """Play a case with a conversation for each letter; tasks that name one letter stay as they are."""
     letters = inbox(case.letters)
