@@ -97,7 +97,7 @@ landed("the prompt forbids it, and 4,999 euros were paid back", shop.ledger)
 #
 # ## The rule in a policy, with a typo
 #
-# So Harbor bought discipline: Cedar, in front of every call. This is the policy, and the enforcement point that asks it.
+# So Harbor puts the rule into Cedar, in front of every call. This is the policy, and the control that asks it.
 # `answer.decision` is `Decision.Allow`, `Decision.Deny` or `Decision.NoDecision`; `answer.diagnostics.errors` is a list
 # of texts. Before you run the next cell: where is the mistake?
 
@@ -1576,7 +1576,9 @@ for what, letter in beyond.items():
 # ## What you take home
 #
 # `files/cedar_gate.py` is the gate of exercise 2 for your own servers, with the policies' ids in its answers, and a command
-# for the pipeline. Here it looks at your folder of policies, then at one with the typo, at one that is missing.
+# for the pipeline. Here it looks at a folder with your policies, then at others: one with the typo, one with a `forbid` that
+# calculates, one without a policy. (`files/order_desk_policy.py` and `files/policies/` are Harbor's finished control and rules, for
+# the last lab of the course.)
 
 
 # %%

@@ -80,11 +80,11 @@ class Gate:
             raise Denied(f"the request cannot be read: {error}") from error
         if answer.diagnostics.errors:
             raise Denied("; ".join(answer.diagnostics.errors))
-        if not answer.allowed:
-            names = answer.diagnostics.id_annotations_by_reason.values()
-            raise Denied(f"forbidden by {', '.join(names)}" if names else "no policy allows it")
         names = answer.diagnostics.id_annotations_by_reason
-        return [names.get(reason, reason) for reason in answer.diagnostics.reasons]
+        decisive = [names.get(reason, reason) for reason in answer.diagnostics.reasons]
+        if not answer.allowed:
+            raise Denied(f"forbidden by {', '.join(decisive)}" if decisive else "no policy allows it")
+        return decisive
 
 
 def _named(error: cedarpy.ValidationError, names: Mapping[str, str]) -> str:

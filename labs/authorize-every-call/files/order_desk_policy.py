@@ -82,13 +82,17 @@ class CedarPolicy(Control):
             if done.tool == "list_mail":
                 writers |= {letter.sender for letter in self.world.letters}
             if done.tool == "read_mail":
-                number = done.arguments.get("number")
-                real = type(number) is int and 0 <= number < len(self.world.letters)
-                writers.add(self.world.letters[number].sender if real else None)
+                writers.add(self._sender(done.arguments.get("number")))
         if not writers:
             return entity("Operator", "harbor")
         (writer, *others) = writers
         return entity("Several", "several") if others or writer is None else person(writer)
+
+    def _sender(self, number: object) -> str | None:
+        """Who wrote letter `number`; None for any other name than a plain number: the tool may take it for any letter."""
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(self.world.letters):
+            return None
+        return self.world.letters[number].sender
 
     def _order(self, number: object) -> Json | None:
         query = "SELECT id, customer, total - refunded FROM orders WHERE id = ?"
