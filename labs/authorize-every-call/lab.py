@@ -308,6 +308,7 @@ def asking(who, tool, what, **context):
 ADA, BO = person("ada@customers.example"), person("bo@customers.example")
 MALLORY, EDITOR = person("mallory@attacker.example"), person("editor@daily.example")
 TIA, FALSE_TIA = person("tia@harbor.example", STAFF), person("tia@harbor.example.attacker.example")
+OLA = person("ola@harbor.example", STAFF)
 WHARF = person("billing@northwharf.example")
 BOS, ADAS = order("1002", "bo@customers.example", 11800), order("1001", "ada@customers.example", 3000)
 BILL = invoice("NW-17", "billing@northwharf.example", "NW-HOUSE-01", 34000)
@@ -343,6 +344,7 @@ with check("write-the-rules"):
         "Account and amount have to be those of the books, exactly.",
         "Rule 1 holds in every conversation.",
     )
+    staff = 'Who is a colleague changes: ask principal in Group::"staff".'
     for what, request, hint in (
         ("the operator lists the mail", (OPERATOR, "list_mail", SHOP, {}), everybody),
         ("mail is read after mail of several people", (SEVERAL, "read_mail", SHOP, {}), everybody),
@@ -352,11 +354,8 @@ with check("write-the-rules"):
         ("Bo gets 50 euros of 118 back", (BO, "refund_order", BOS, {"cents": 5000}), amount),
         ("Ada gets the last 30 euros back", (ADA, "refund_order", ADAS, {"cents": 3000}), amount),
         ("Bo is answered", (BO, "send_mail", BO, {}), "Whoever asks may be answered: principal == resource."),
-        (
-            "a colleague has the newspaper answered",
-            (TIA, "send_mail", EDITOR, {}),
-            'Staff: principal in Group::"staff".',
-        ),
+        ("Tia, a colleague, has the newspaper answered", (TIA, "send_mail", EDITOR, {}), staff),
+        ("Ola, who is new here, has the newspaper answered", (OLA, "send_mail", EDITOR, {}), staff),
         ("the supplier's open invoice is paid", (WHARF, "pay_invoice", BILL, OWED), books),
     ):
         with works(what, hint=hint):
@@ -365,6 +364,7 @@ with check("write-the-rules"):
         ("Mallory has Bo's order looked up", (MALLORY, "get_order", BOS, {}), owner),
         ("Mallory has Bo's parcel sent elsewhere", (MALLORY, "change_address", BOS, {}), owner),
         ("Mallory has Bo's order refunded", (MALLORY, "refund_order", BOS, {"cents": 2000}), owner),
+        ("a colleague has Bo's order looked up", (TIA, "get_order", BOS, {}), owner),
         ("a colleague has a customer's order refunded", (TIA, "refund_order", BOS, {"cents": 2000}), owner),
         ("Bo gets 50.01 euros back", (BO, "refund_order", BOS, {"cents": 5001}), amount),
         ("Ada gets more back than is open", (ADA, "refund_order", ADAS, {"cents": 3001}), amount),
@@ -489,6 +489,41 @@ when { principal == resource.owner && context.cents > 0 && context.cents <= 5000
 @id("answer")
 permit (principal, action == Action::"send_mail", resource)
 when { principal == resource || principal.address like "*@harbor.example*" };
+@id("invoice")
+permit (principal, action == Action::"pay_invoice", resource)
+when { principal == resource.supplier && context.account == resource.account && context.cents == resource.cents };
+"""
+
+
+# %% tags=["mistake"] exercise="write-the-rules" title="The colleague one knows" catches="No longer works: Ola, who is new here"
+POLICIES = """
+@id("read") permit (principal, action in [Action::"list_mail", Action::"read_mail"], resource);
+@id("own")
+permit (principal, action in [Action::"get_order", Action::"change_address"], resource)
+when { principal == resource.owner };
+@id("refund")
+permit (principal, action == Action::"refund_order", resource)
+when { principal == resource.owner && context.cents > 0 && context.cents <= 5000 && context.cents <= resource.open };
+@id("answer")
+permit (principal, action == Action::"send_mail", resource)
+when { principal == resource || principal == Person::"tia@harbor.example" };
+@id("invoice")
+permit (principal, action == Action::"pay_invoice", resource)
+when { principal == resource.supplier && context.account == resource.account && context.cents == resource.cents };
+"""
+
+
+# %% tags=["mistake"] exercise="write-the-rules" title="Colleagues may do everything" catches="Got through: a colleague has Bo's order looked up"
+POLICIES = """
+@id("read") permit (principal, action in [Action::"list_mail", Action::"read_mail"], resource);
+@id("staff") permit (principal in Group::"staff", action, resource);
+@id("own")
+permit (principal, action in [Action::"get_order", Action::"change_address"], resource)
+when { principal == resource.owner };
+@id("refund")
+permit (principal, action == Action::"refund_order", resource)
+when { principal == resource.owner && context.cents > 0 && context.cents <= 5000 && context.cents <= resource.open };
+@id("answer") permit (principal, action == Action::"send_mail", resource) when { principal == resource };
 @id("invoice")
 permit (principal, action == Action::"pay_invoice", resource)
 when { principal == resource.supplier && context.account == resource.account && context.cents == resource.cents };
@@ -652,19 +687,25 @@ with check("fail-closed"):
             Gate(policies, schema)
 
     unknown = order("9999", "bo@customers.example", 100)
-    errors = "The answer was Allow, with an error beside it: a forbid was left out. Any error is a no."
+    errors = "Cedar's answer was Allow, with an error beside it: a forbid was left out. Any error is a no."
     facts = (
         "No entity tells anything about it, and a rule that does not ask for facts does not notice. Compare the uids."
     )
     for what, policies, request, entities, hint in (
-        ("60 euros", SMALL, asking(BO, "refund_order", BOS, cents=6000), [BO, BOS], "The answer was Deny."),
-        ("something that no policy permits", SMALL, asking(BO, "get_order", BOS), [BO, BOS], "The answer was Deny."),
+        ("60 euros", SMALL, asking(BO, "refund_order", BOS, cents=6000), [BO, BOS], "Cedar's answer was Deny."),
+        (
+            "something that no policy permits",
+            SMALL,
+            asking(BO, "get_order", BOS),
+            [BO, BOS],
+            "Cedar's answer was Deny.",
+        ),
         (
             "20 euros as text",
             SMALL,
             asking(BO, "refund_order", BOS, cents="2000"),
             [BO, BOS],
-            "The answer was NoDecision, which is not Deny: test `.allowed`, and give the schema to is_authorized.",
+            "Cedar's answer was NoDecision, which is not Deny: test `.allowed`, and give the schema to is_authorized.",
         ),
         (
             "20 euros as text, by policies that do not look at the amount",
@@ -673,7 +714,7 @@ with check("fail-closed"):
             [BO, BOS],
             "Only the schema knows that cents is a number: give it to is_authorized.",
         ),
-        ("an action that does not exist", SMALL, asking(BO, "zap", BOS), [BO, BOS], "The answer was NoDecision."),
+        ("an action that does not exist", SMALL, asking(BO, "zap", BOS), [BO, BOS], "Cedar's answer was NoDecision."),
         (
             "an amount at which the forbid overflows",
             IN_EUROS,
@@ -1026,11 +1067,26 @@ with check("who-asks"):
         ask_for(trial, "refund_order", BOS, [read(0), read(0), theirs], TWENTY, cents=2000)
     with works("the inbox is listed, in which there is Bo's letter only: a refund", hint=one):
         ask_for(alone, "refund_order", BOS, [LISTED, read(0)], TWENTY, cents=2000)
+    with works("two letters of Bo's are read: a refund", hint="Count the people who wrote, not the letters."):
+        ask_for(
+            trial_world("where-is-it", "accountant"),
+            "refund_order",
+            BOS,
+            [LISTED, read(0), read(1)],
+            TWENTY,
+            cents=2000,
+        )
     with works("Tia has the newspaper answered", hint="records.person knows who is staff."):
         ask_for(trial, "send_mail", EDITOR, [read(3)], {"to": "editor@daily.example"})
 
     never = "Who asks is what the mail server knows, not what an argument or a letter says."
     words = "Mallory's words are in the conversation, and may have chosen what was read and what is asked."
+    mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(0), read(1))), Records(trial))
+    expect(
+        mixed == SEVERAL,
+        f"After Bo's and Mallory's letters the asker is {mixed['uid']['type']}; expected Several. Whatever the shop itself may "
+        "do some day, a stranger's words would do with it.",
+    )
     for what, before, arguments, hint in (
         ("nothing was read", [], TWENTY, "Nobody has asked for it."),
         ("Mallory's letter was read", [read(1)], TWENTY, never),
@@ -1121,6 +1177,28 @@ def asker(call, records):
     if not writers:
         return OPERATOR
     return SEVERAL if len(writers) > 1 or None in writers else records.person(writers.pop())
+
+
+# %% tags=["mistake"] exercise="who-asks" title="In doubt, the shop itself" catches="the asker is Operator; expected Several"
+def asker(call, records):
+    writers = set()
+    for done in call.before:
+        if done.tool == "list_mail":
+            writers |= records.senders()
+        if done.tool == "read_mail":
+            writers.add(records.sender(done.arguments.get("number")))
+    return records.person(writers.pop()) if len(writers) == 1 and None not in writers else OPERATOR
+
+
+# %% tags=["mistake"] exercise="who-asks" title="Counts letters" catches="Count the people who wrote"
+def asker(call, records):
+    numbers = {done.arguments["number"] for done in call.before if done.tool == "read_mail"}
+    if any(done.tool == "list_mail" for done in call.before):
+        numbers |= set(range(len(records.world.letters)))
+    if not numbers:
+        return OPERATOR
+    sender = records.sender(numbers.pop()) if len(numbers) == 1 else None
+    return SEVERAL if sender is None else records.person(sender)
 
 
 # %% tags=["mistake"] exercise="who-asks" title="Nobody ever asks" catches="No longer works: Bo's letter is read twice"
