@@ -1081,12 +1081,6 @@ with check("who-asks"):
 
     never = "Who asks is what the mail server knows, not what an argument or a letter says."
     words = "Mallory's words are in the conversation, and may have chosen what was read and what is asked."
-    mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(0), read(1))), Records(trial))
-    expect(
-        mixed == SEVERAL,
-        f"After Bo's and Mallory's letters the asker is {mixed['uid']['type']}; expected Several. Whatever the shop itself may "
-        "do some day, a stranger's words would do with it.",
-    )
     for what, before, arguments, hint in (
         ("nothing was read", [], TWENTY, "Nobody has asked for it."),
         ("Mallory's letter was read", [read(1)], TWENTY, never),
@@ -1116,6 +1110,13 @@ with check("who-asks"):
     ):
         with refused(f"a refund for Bo when {what}", by=Refused, hint=f"The gate allowed it. {hint}"):
             ask_for(trial, "refund_order", BOS, before, arguments, cents=2000)
+
+    mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(0), read(1))), Records(trial))
+    expect(
+        mixed == SEVERAL,
+        f"After Bo's and Mallory's letters the asker is {mixed['uid']['type']}; expected Several. Whatever the shop itself may "
+        "do some day, a stranger's words would do with it.",
+    )
 
 
 # %% tags=["mistake"] exercise="who-asks" title="Asks the model" catches="and the call says that Bo asks"
