@@ -501,6 +501,7 @@ with check("show-the-call"):
         "an account in full-width digits": {"account": "NW-HOUSE-\uff10\uff11"},
         "an account with the escape spelled out": {"account": "NW-HOUSE-\\u200b01"},
         "49 cents more": {"cents": 34_049},
+        "an order behind a reference that ends outside the screen": {"reference": "NW-17" + " " * 54 + "x"},
         "an account behind a long reference": {"reference": "NW-17" + " " * 90 + "credit to another account"},
     }
     for name, changed in shown.items():
@@ -524,6 +525,7 @@ with check("show-the-call"):
         "an amount that is a float": {"cents": 34_000.4},
         "an amount that is true": {"cents": True},
         "an amount below zero": {"cents": -5},
+        "an amount of nothing": {"cents": 0},
         "an account that is a list": {"account": ["NW-HOUSE-01"]},
     }
     for name, changed in unshowable.items():
@@ -541,7 +543,10 @@ with check("show-the-call"):
         question("close_account", {"cents": 34_000, "account": "NW-HOUSE-01", "reference": "NW-17"})
     with works("a reference with an accent can be paid", hint="Show it as an escape; do not refuse it."):
         line = question("pay_invoice", {**HONEST_CALL, "reference": "M\u00fcller 17"})
-        expect("\\u00fc" in line, f"Shown: {line!r}; expected \\u00fc, so that no letter can pose as another.")
+        expect(
+            line.isascii() and "ller 17" in line,
+            f"Shown: {line!r}; expected an escape such as \\u00fc for the letter, so that none can pose as another.",
+        )
 
 
 # %% tags=["mistake"] exercise="show-the-call" title="The value as it came" catches="forges the line after it"
@@ -587,6 +592,22 @@ def question(tool, arguments):
         if not isinstance(arguments[name], str):
             raise CannotShow(name)
         lines.append(f'{name.capitalize()}: "{repr(arguments[name])[1:-1]}"')
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="Leave other alphabets readable" catches="zero-width space"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or arguments["cents"] < 1:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(arguments[name], ensure_ascii=False)}")
     if max(map(len, lines)) > COLUMNS:
         raise CannotShow("long")
     return "\n".join(lines)
@@ -728,10 +749,12 @@ class Book:
                 " AND (approved_at IS NULL OR approved_at > ?)",
                 (binding, self.clock() - LIFE),
             ).fetchone()
-            return found[0] if found else db.execute(
-                "INSERT INTO requests (binding, requester, tool, shown) VALUES (?, ?, ?, ?)",
-                (binding, requester, tool, shown),
-            ).lastrowid  # fmt: skip
+            if found is None:
+                found = db.execute(
+                    "INSERT INTO requests (binding, requester, tool, shown) VALUES (?, ?, ?, ?) RETURNING number",
+                    (binding, requester, tool, shown),
+                ).fetchone()
+        return found[0]
 
     def waiting(self):
         """What a person has not answered yet: number and question."""
@@ -752,10 +775,11 @@ class Book:
     def has_approval(self, requester, tool, arguments):
         """Whether a yes is there now. For the page that shows the state of things."""
         with self.connect() as db:
-            return db.execute(
-                "SELECT count(*) FROM requests WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+            found = db.execute(
+                "SELECT 1 FROM requests WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
                 (self.binding(requester, tool, arguments), self.clock() - LIFE),
-            ).fetchone()[0] > 0  # fmt: skip
+            ).fetchone()
+        return found is not None
 
 
 # %% [markdown]
@@ -900,6 +924,12 @@ with check("bind-and-spend"):
         book = approved()
         book.clock.now += 540
         spend(Approvals(book.path, book.clock))
+    with refused(
+        "the same call a second time, both without a time stamp",
+        by=NotApproved,
+        hint="used_at is the time of self.clock(), whatever the caller says.",
+    ):
+        spend(book)
 
     with refused("a question that nobody has answered", by=NotApproved, hint="Only a yes counts: look at approved_at."):
         book = fresh_book()
@@ -934,9 +964,10 @@ with check("bind-and-spend"):
             one = dict(zip(HONEST_CALL, one, strict=True))
             other = {"account": account, "cents": cents, "reference": reference}
             same = book.binding("order-desk", "pay_invoice", one) == book.binding("order-desk", "pay_invoice", other)
+            same |= book.binding(f"A{mark}B", "C", one) == book.binding("A", f"B{mark}C", one)
             expect(
                 not same,
-                f"Two calls have one binding: {one} and {other}; expected two. The border between fields was lost: hash the "
+                f"Two calls have one binding: {one} and {other}, or A{mark}B calling C and A calling B{mark}C; expected two. The border between fields was lost: hash the "
                 "structure in its canonical form, not joined text.",
             )
     with refused("another tool with the same arguments", by=NotApproved, hint=everything):
@@ -1174,6 +1205,21 @@ class Approvals(Book):
             db.execute("UPDATE requests SET used_at = ? WHERE number = ?", (now, found[0]))
 
 
+# %% tags=["mistake"] exercise="bind-and-spend" title="Mark, and do not read the count" catches="Of two workers at the same moment, 2"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        if not self.has_approval(requester, tool, arguments):
+            raise NotApproved("no approval")
+        with self.connect() as db:
+            db.execute(
+                "UPDATE requests SET used_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                (self.clock(), self.binding(requester, tool, arguments), self.clock() - LIFE),
+            )
+
+
 # %% tags=["mistake"] exercise="bind-and-spend" title="One yes opens ten minutes" catches="a second time"
 class Approvals(Book):
     def binding(self, requester, tool, arguments):
@@ -1405,6 +1451,12 @@ with check("ask-rarely"):
     ):
         Till().pay(cents="34000")
     with refused(
+        "unasked: an amount below zero",
+        by=Held,
+        hint="It would make room under the limit. Refuse what cannot be shown.",
+    ):
+        Till().pay(cents=-50_000)
+    with refused(
         "unasked: a refund, straight at payments",
         by=Held,
         hint="Whatever moves money on payments is this gate's business.",
@@ -1474,6 +1526,22 @@ class AskAPerson(Gate):
             self.known = self.known | {account}  # Noor has seen it
         except NotApproved:
             raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+
+
+# %% tags=["mistake"] exercise="ask-rarely" title="Look for a yes, and leave it there" catches="the new payee once more"
+class AskAPerson(Gate):
+    async def before(self, call):
+        if call.server != "payments":
+            return
+        try:
+            question(call.tool, call.arguments)
+        except CannotShow as error:
+            raise Refused(str(error)) from None
+        account, cents = call.arguments.get("account"), call.arguments["cents"]
+        if account in self.known and self.paid_today(account) + cents <= self.limit:
+            return
+        if not self.approvals.has_approval(REQUESTER, call.tool, call.arguments):
+            raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}")
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Guard pay_invoice alone" catches="a refund, straight at payments"
