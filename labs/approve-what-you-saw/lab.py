@@ -629,7 +629,7 @@ def question(tool, arguments):
     return "\n".join(lines)
 
 
-# %% tags=["mistake"] exercise="show-the-call" title="Shorten what is long" catches="behind a long reference"
+# %% tags=["mistake"] exercise="show-the-call" title="Shorten what is long" catches="ends outside the screen"
 def question(tool, arguments):
     if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
         raise CannotShow(tool)
