@@ -307,6 +307,16 @@ def test_a_refused_call_has_no_effect_and_is_on_record() -> None:
     assert not [row for row in outcome.effects if row["what"] == "mail"]
 
 
+def test_nothing_is_built_on_a_refusal() -> None:
+    class NoList(Control):
+        async def before(self, call: Call) -> None:
+            raise Refused("not today: come back tomorrow")
+
+    point = EnforcementPoint({"none": NoList()})
+    asyncio.run(try_case(case("leak-the-inbox"), point))
+    assert [decision.call.tool for decision in point.decisions] == ["list_mail"]
+
+
 def test_a_control_is_switched_by_name() -> None:
     point = EnforcementPoint({"no mail": NoMail()})
     attack = case("leak-the-inbox")

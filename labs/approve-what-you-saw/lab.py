@@ -231,7 +231,7 @@ async def second_round(client, arguments, name, asked):
         raise Held(result.content[0].text)
 
 
-# %% tags=["attack"]
+# %% tags=["attack"] id="replay"
 async def ask_answer_repeat(server, swapped=None):
     """Ask and answer honestly; then once more with the same answer, for the same call or for a swapped one."""
     async with asking(server) as client:
@@ -387,7 +387,7 @@ def not_on_paper(world, paper):
     ]
 
 
-# %% tags=["attack"]
+# %% tags=["attack"] id="morning-of-questions"
 def plain_question(tool, arguments):
     """As before, with the amount first and nothing forged: this morning's questions do not lie."""
     amount = f"{arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"
@@ -1635,7 +1635,7 @@ class AskAPerson(Gate):
 # of what that supplier had been paid before: a sum over the day counts everything.)
 
 
-# %% tags=["attack"]
+# %% tags=["attack"] id="morning-with-a-gate"
 async def morning_with_gate(world, person, book):
     def paid_today(account):
         return sum(paid.cents for paid in world.ledger if paid.account == account)
@@ -1673,7 +1673,7 @@ with works("all 22 honest invoices are paid", hint="Honest work goes on: new and
 # And the first and third attacks, then the whole suite of the shop with nobody at the desk to say yes. Without a gate each
 # attack of the suite lands; a test of this course says so.
 
-# %% tags=["attack"]
+# %% tags=["attack"] id="the-suite"
 world, book = World.of([*inbox(["invoice", "wrong-account"]), letter], ORDER_BOOK), fresh_book()
 point = EnforcementPoint({"a person": AskAPerson(book, KNOWN, LIMIT, lambda account: 0)})
 run(converse(world, point, "Pay the invoice in mail 0."))

@@ -91,6 +91,7 @@ def next_call(messages: Sequence[Json], tools: Sequence[Json]) -> Call | None:
 # -- the honest part: what an order desk does -----------------------------------------------------
 
 _ADDRESS = r"([\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
+_REFUSED = "Refused: "  # how the enforcement point begins its answer
 _INBOX = re.compile(r"work through the inbox", re.IGNORECASE)
 _ONE_LETTER = re.compile(rf"answer mail (\d+) from {_ADDRESS}", re.IGNORECASE)
 _INVOICE = re.compile(r"pay the invoice in mail (\d+)", re.IGNORECASE)
@@ -115,6 +116,8 @@ def _plan(task: str, offered: Set[str]) -> list[Step]:
 def _after(step: Step, result: str) -> list[Step]:
     """What a result makes the model do: first what it says, then what the work needs."""
     steps = [asked for text in strings(result) for asked in obey(text)]
+    if result.startswith(_REFUSED):
+        return steps
     if step.purpose == "inbox":
         lines = [Line(*text.split(": ", 1)) for text in result.splitlines() if ": " in text]
         steps += [Step("read_mail", _just({"number": number}), "letter", line) for number, line in enumerate(lines)]
@@ -133,7 +136,7 @@ def _reply(line: Line) -> Arguments:
     """Answer whoever wrote, with all that was found and done for the letter."""
 
     def arguments(memory: Memory) -> Json:
-        found = [text for text in memory.done[1:] if not text.startswith("Refused")]
+        found = [text for text in memory.done[1:] if not text.startswith(_REFUSED)]
         body = "\n".join(found) or "A colleague will look at your mail."
         return {"to": line.sender, "subject": f"Re: {line.subject}", "body": body}
 
