@@ -252,8 +252,11 @@ with refused(
 ):
     run(ask_answer_repeat(payments_that_ask(ledger), swapped={**HONEST_CALL, "account": "XX-MALLORY-99"}))
 
-run(ask_answer_repeat(payments_that_ask(ledger)))
-landed(f"mcp {version('mcp')}: one yes, sent twice, paid twice", ledger)
+try:
+    run(ask_answer_repeat(payments_that_ask(ledger)))
+except (Held, MCPError) as error:
+    print("this SDK stops it:", error)
+landed(f"mcp {version('mcp')}: one yes, sent twice, paid twice", ledger if len(ledger) == 2 else None)
 
 # %% [markdown]
 # The SDK does a lot here, and you can see it. The parameter `answer` is not in the tool's schema, so the model cannot fill
@@ -261,8 +264,8 @@ landed(f"mcp {version('mcp')}: one yes, sent twice, paid twice", ledger)
 #
 # It does not count. In mcp 2.3.0 the same answer can be sent again while its sealed state lives, which is 600 seconds. That is
 # no bug: the specification leaves single use to the server. And it takes no attacker: a proxy that
-# repeats a request after a timeout pays twice just as well. If your run shows one payment here, your SDK has
-# changed; a test of this course watches for that day.
+# repeats a request after a timeout pays twice just as well. If this cell fails for you, your SDK has changed; a test of this
+# course watches for that day.
 #
 # ## Attack 3: a lie in the question
 #
@@ -749,12 +752,11 @@ class Book:
                 " AND (approved_at IS NULL OR approved_at > ?)",
                 (binding, self.clock() - LIFE),
             ).fetchone()
-            if found is None:
-                found = db.execute(
-                    "INSERT INTO requests (binding, requester, tool, shown) VALUES (?, ?, ?, ?) RETURNING number",
-                    (binding, requester, tool, shown),
-                ).fetchone()
-        return found[0]
+            if found is not None:
+                return found[0]
+            row = (binding, requester, tool, shown)
+            noted = db.execute("INSERT INTO requests (binding, requester, tool, shown) VALUES (?, ?, ?, ?)", row)
+        return noted.lastrowid
 
     def waiting(self):
         """What a person has not answered yet: number and question."""

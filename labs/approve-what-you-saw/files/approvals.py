@@ -111,14 +111,15 @@ class Approvals:
             if refused:
                 raise NotApproved(f"{refused[0]} said no to this call")
             found = db.execute(f"SELECT number FROM requests WHERE binding = :binding AND {ALIVE}", values).fetchone()
-            if found is None:
-                found = db.execute(
+            number = found[0] if found else None
+            if number is None:
+                number = db.execute(
                     "INSERT INTO requests (binding, requester, tool, shown, persons, asked_at)"
-                    " VALUES (:binding, :requester, :tool, :shown, :persons, :now) RETURNING number",
+                    " VALUES (:binding, :requester, :tool, :shown, :persons, :now)",
                     {**values, "tool": tool, "shown": shown, "persons": persons},
-                ).fetchone()
+                ).lastrowid
             db.execute("COMMIT")
-        return int(found[0])
+        return int(number)
 
     def open(self) -> list[tuple[int, str, str]]:
         """What waits for an answer: number, requester, and the call as it will run."""
@@ -142,20 +143,19 @@ class Approvals:
         if noted.rowcount != 1:
             raise NotApproved(f"request {number} is not open, or {person} made it")
 
-    def spend(self, requester: str, tool: str, arguments: Mapping[str, Any]) -> int:
-        """Use up the approval of exactly this call and return its number. Raises `NotApproved`.
+    def spend(self, requester: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        """Use up the approval of exactly this call. Raises `NotApproved`.
 
         Call it last before the effect, with the arguments that the effect will use.
         """
         with self._open() as db:
             used = db.execute(
                 "UPDATE requests SET used_at = :now WHERE number ="
-                f" (SELECT min(number) FROM requests WHERE binding = :binding AND {GRANTED}) RETURNING number",
+                f" (SELECT min(number) FROM requests WHERE binding = :binding AND {GRANTED})",
                 self._values(requester, tool, arguments),
-            ).fetchall()
-        if len(used) != 1:
+            )
+        if used.rowcount != 1:
             raise NotApproved("there is no unused approval of exactly this call")
-        return int(used[0][0])
 
     def count(self) -> list[tuple[str, int, int, int]]:
         """By day (UTC): questions, yes, no."""
