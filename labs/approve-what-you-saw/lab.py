@@ -61,6 +61,7 @@ import logging
 import runpy
 import sqlite3
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import Annotated
@@ -1737,6 +1738,20 @@ store.answer(4, "tia", yes=True)
 clock.now += 601
 at_home("large, two yes, eleven minutes later", **large)
 at_home("a lie in the reference", reference=forged)
+
+
+def worker(number):
+    """One of eight workers that all try to use the same yes. Returns whether it could."""
+    try:
+        store.spend("order-desk", "pay_invoice", {**new, "reference": "LH-3"})
+    except home["NotApproved"]:
+        return False
+    return True
+
+
+store.answer(store.ask("order-desk", "pay_invoice", {**new, "reference": "LH-3"}), "noor", yes=True)
+with ThreadPoolExecutor(8) as workers:
+    print("one yes, eight workers at once:", sum(workers.map(worker, range(8))), "of them pays")
 home["main"]([store.path, "count"])
 
 # %% [markdown]
