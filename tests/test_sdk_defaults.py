@@ -206,6 +206,45 @@ async def answer_replayed() -> bool:
     return paid == [("1001", True)] * 2
 
 
+@default(
+    "mcp",
+    "an answer counts for the exact question that was asked: one with another text is asked anew",
+    ("exact question",),
+    APPROVALS,
+)
+async def answer_fits_one_question() -> bool:
+    server, asked_so_far, paid = MCPServer("payments"), [1], []
+
+    async def ask_with_number() -> Elicit[_Yes]:
+        return Elicit(f"Refund 20 euros? Request {asked_so_far[-1]}", _Yes)
+
+    @server.tool()
+    async def refund(order: str, approval: Annotated[_Yes, Resolve(ask_with_number)]) -> str:
+        """Refund an order that a person approved, and use the number up."""
+        asked_so_far.append(len(asked_so_far) + 1)
+        paid.append((order, approval.ok))
+        return "paid"
+
+    async def answered(context: Any = None, params: Any = None) -> ElicitResult:
+        return ElicitResult(action="accept", content={"ok": True})
+
+    async with Client(server, mode="2026-07-28", elicitation_callback=answered) as client:
+        asked = await client.session.call_tool("refund", {"order": "1001"}, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        answers: InputResponses = {name: await answered() for name in asked.input_requests or {}}
+        results = [
+            await client.session.call_tool(
+                "refund",
+                {"order": "1001"},
+                input_responses=answers,
+                request_state=asked.request_state,
+                allow_input_required=True,
+            )
+            for _ in range(2)
+        ]
+    return isinstance(results[1], InputRequiredResult) and paid == [("1001", True)]
+
+
 # --- a2a-sdk -----------------------------------------------------------------------------------------------------------
 
 
