@@ -398,7 +398,8 @@ def passages(text: str) -> list[str]:
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"^#+ (?!%%).*$", "", text, flags=re.MULTILINE)
     parts = re.split(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*]|\d+\.) )|^# %%.*\n", text, flags=re.MULTILINE)
-    return [" ".join(part.split()) for part in parts]
+    # A mistake is code that is wrong on purpose; what it is called says nothing about an SDK.
+    return [" ".join(part.split()) for part in parts if not part.lstrip().startswith('%% tags=["mistake"]')]
 
 
 SPEAKS_OF_DEFAULT = re.compile(
@@ -413,6 +414,7 @@ NO_DEFAULT_OF_THE_SDK = {
         "The conventions left",
     ): "spans; seen by the lab that reads them",
     ("labs/bind-tokens-to-their-audience/lab.py", "- Defaults hold for"): "names no single default",
+    ("labs/speak-mcp/lab.py", "- Defaults hold for"): "names no single default",
     ("labs/verify-the-agent-card/lab.py", "You need not believe"): "introduces the run that prints them",
     ("labs/verify-the-agent-card/lab.py", "- The defaults hold for"): "names no single default",
 }
