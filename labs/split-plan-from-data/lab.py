@@ -105,7 +105,7 @@ def bare(thing):
     if type(thing) is Val:
         return thing.data
     if type(thing) is dict:
-        return {name: bare(item) for name, item in thing.items()}
+        return {bare(name): bare(item) for name, item in thing.items()}
     if type(thing) in (list, tuple, set):
         return type(thing)(bare(item) for item in thing)
     return thing
@@ -489,6 +489,11 @@ with check("keep-the-sources"):
         ),
         "the length of a list that a mail is in": (len, [[known, account]], "look into lists"),
         "a dict that a mail is in, deep down": (str, [{"to": [known, ("x", account)]}], "look into dicts and tuples"),
+        "a text made of a list that a mail is in, and of a known value": (
+            lambda names, last: ", ".join([*names, last]),
+            [[account], known],
+            "unite the sources of all parts, whatever kind each of them is",
+        ),
         "a value from a mail that also stands in the books": (
             lambda text: text,
             [val("NW-HOUSE-01", "mail")],
@@ -511,8 +516,17 @@ with check("keep-the-sources"):
         expect(got == "nw-house-01", f"combine returned the data {got!r}; expected what `make` returned.")
     with works("tax on an amount from the books", hint="Two trusted sources stay two trusted sources."):
         only_from({"books", "operator"}, combine(lambda cents, rate: cents * rate // 119, val(34_000, "books"), rate))
-    got = combine(max, val(1, "books"), val(2, "owner")).sources
-    expect(got == {"books", "owner"}, f"Of books and owner, combine kept {sorted(got)}; expected both.")
+    for other in ("owner", "mail"):
+        got = combine(max, val(1, "books"), val(2, other)).sources
+        expect(got == {"books", other}, f"Of books and {other}, combine kept {sorted(got)}; expected both.")
+    holders = ([account], (account,), {account}, {"to": account}, {account: "to"}, [({"to": [account]},)])
+    with works(
+        "a value from a mail in a list, a tuple, a set, a dict", hint="Each of them holds values: look into it."
+    ):
+        for holder in holders:
+            found = sources_of(holder)
+            kind = type(holder).__name__
+            expect(found == {"mail"}, f"In a {kind} with a value from a mail, sources_of found {sorted(found)}.")
     with works("sources of a bare constant", hint="A bare text, number or None has no source of its own."):
         found = [sources_of(thing) for thing in ("a", 1, 1.5, True, None, [], {})]
         expect(not any(found), f"Bare constants have sources: {found}; expected none.")
@@ -774,7 +788,9 @@ def big(text):
 with check("what-the-plan-knows"):
     letter, invoice = val("we are wholesale", "mail"), val(34_000, "books")
     with works("a constant of a plan that was written from the task", hint="Its words are the operator's."):
-        only_from({"operator"}, Plan({"operator"}).argument("NW-HOUSE-01"))
+        value = Plan({"operator"}).argument("NW-HOUSE-01")
+        only_from({"operator"}, value)
+        expect(value.sources, "A constant of the plan comes from nowhere; expected operator: nothing is nobody's.")
     with works("a value of the books, passed on by such a plan", hint="Its sources are books and operator."):
         got = only_from({"books", "operator"}, Plan({"operator"}).argument(invoice))
         expect(got == 34_000, f"argument turned 34000 into {got!r}; expected the data itself, opened.")
@@ -787,6 +803,12 @@ with check("what-the-plan-knows"):
         expect(answers == (True, False), f"Two questions were answered {answers}; expected (True, False).")
         only_from({"books", "operator"}, plan.argument(2_000))
 
+    with works(
+        "a constant, after a value of a mail was passed on", hint="Passing a value on unseen tells the plan nothing."
+    ):
+        plan = Plan({"operator"})
+        plan.argument(letter)
+        only_from({"operator"}, plan.argument(2_000))
     with refused(
         "a constant of a plan that was written after reading a mail",
         by=Refused,
@@ -821,6 +843,14 @@ with check("what-the-plan-knows"):
         ):
             plan.ask(lambda cents: cents > 1, invoice)
             only_from({"books", "operator"}, plan.argument("NW-17"))
+    with refused(
+        "a constant that was picked by a comparison of the books with a mail",
+        by=Refused,
+        hint="A question may have several parts, and each of them answers: combine unites them.",
+    ):
+        plan = Plan({"operator"})
+        plan.ask(lambda cents, text: str(cents) in text, invoice, letter)
+        only_from({"books", "operator"}, plan.argument(2_000))
     with refused(
         "a value of a mail, passed on by a plan that was written from the task",
         by=Refused,
@@ -1511,7 +1541,7 @@ ATTEMPTS = {
 }
 READS = """
 value = bill()["account"]
-for look in (lambda: value.data, lambda: getattr(value, "data"), lambda: str(value), lambda: f"{value}", lambda: value + ""):
+for look in (lambda: value.data, lambda: getattr(value, "data"), lambda: str(value), lambda: f"{value}", lambda: list(value.sources)):
     try:
         note(look())
     except Exception as error:
@@ -1550,7 +1580,7 @@ with check("run-the-plan"):
     )
     told = tried(READS)
     expect(
-        len(told) == 5 and not any("MALLORY" in str(thing) for thing in told if type(thing) is not Val),
+        len(told) == 5 and not any(secret in str(thing) for secret in ("MALLORY", "mail") for thing in told),
         f"The plan looked into a value from a mail and could say: {told!r}. From there it is a constant of the plan: wrap it with "
         "ClassInstance(value) and allow nothing.",
     )
@@ -1592,6 +1622,20 @@ def run_plan(code, tools):
             session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
     except MontyError:
         exec(code, dict(tools))  # Monty knows a part of Python only; a plan must not fail for that
+
+
+# %% tags=["mistake"] exercise="run-the-plan" title="A stopped plan is a finished plan" catches="run_plan came back as if all was well"
+def run_plan(code, tools):
+    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+
+    def guarded(tool):
+        return lambda *args, **kwargs: outward(tool(*args, **kwargs), ClassInstance)
+
+    try:
+        with sandbox() as pool, pool.checkout(limits=limits) as session:
+            session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
+    except MontyError:
+        return None
 
 
 # %% tags=["mistake"] exercise="run-the-plan" title="No limit on time" catches="expected MontyRuntimeError, to refuse this: a plan never ends"
@@ -1799,7 +1843,7 @@ for what, code in ESCAPES.items():
 # asks the owner before it refunds, and changes addresses of the writer's own orders. It does not branch: where a letter
 # asks for nothing, the form is empty and the call does nothing. The plan for the invoice goes through the books.
 
-# %%
+# %% id="the-price"
 WORK_THROUGH = """
 for mail in inbox():
     asked = read(mail)
@@ -1843,7 +1887,7 @@ for name, code in {"pay what the mail says": PAY_WHAT_IT_SAYS, "pay if the mail 
 # stopped by her. Last, the old agent again, at an enforcement point that wants to see a grant.
 
 
-# %%
+# %% id="who-stops-what"
 def harmed_by(make_host):
     """The attacks that do harm when the invoice plan pays what the mail says."""
     harmed = []
