@@ -13,7 +13,8 @@ Copy this file into your agent's host, the program that runs the plan and holds 
         arguments = {"account": plan.argument(account), "cents": plan.argument(cents)}
         plain = rules.decide("pay", arguments)          # raises Refused, and names the argument
         gate.grant("pay", plain)                        # the enforcement point spends it once
-        return call_the_tool("pay", plain)
+        answer = call_the_tool("pay", plain)            # answers repeat arguments, so they come from there as well
+        return combine(lambda *_: answer, *arguments.values())
 
 Name sources after places, not after trust: "mail", "books", "operator". What a place is worth is the rule's business.
 Run the plan in an interpreter in which it cannot open a Val. Needs Python 3.11 and nothing else; `as_cedar` writes the
