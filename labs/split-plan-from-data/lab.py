@@ -1032,8 +1032,9 @@ class Plan:
 # | `own_order` | `order` | all six | the look-up compares it with the customer |
 # | | `customer` | envelope, operator | who asks is what the mailbox says |
 #
-# The lines from `send_mail` on are in `TABLE` below, and all six sources in `ALL`. Write two things. **`POLICIES`**, the table as Cedar text. One policy for each
-# argument, of this form; Cedar denies whatever no policy permits:
+# The lines from `send_mail` on are in `TABLE` below, and all six sources in `ALL`. Write two things.
+#
+# **`POLICIES`**, the table as Cedar text: one policy for each argument, of this form. Cedar denies whatever no policy permits.
 #
 # ```text
 # permit (principal, action == Action::"send_mail", resource == Argument::"to")
@@ -1051,7 +1052,8 @@ class Plan:
 # {"principal": 'Agent::"order-desk"', "action": 'Action::"send_mail"', "resource": 'Argument::"to"', "context": {"sources": [...]}}
 # ```
 #
-# `is_authorized(request, PolicySet.from_str(POLICIES), [])` answers with an object; go by its `.allowed` alone. Parse once, outside of `decide`.
+# `is_authorized(request, PARSED, [])` answers with an object; go by its `.allowed` alone. `PARSED` is `POLICIES`, parsed once; write
+# both before `decide`.
 
 # %%
 ALL = {"mail", "envelope", "books", "orders", "operator", "owner"}
