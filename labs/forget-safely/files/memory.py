@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not asked.file.is_file():
         parser.error(f"{asked.file} does not exist")
     try:
-        life = _life(asked.life) if asked.command == "expire" else {None: 0}
+        life = _life(asked.life if asked.command == "expire" else ["0"])
         memory = Memory(asked.file, life=life, trusted=())
     except ValueError as error:
         parser.error(str(error))
