@@ -287,6 +287,10 @@ class Watch(Control):
     def __init__(self) -> None:
         self.seen: list[Call] = []
         self.tasks: list[str] = []
+        self.worlds: list[World] = []
+
+    def open(self, world: World) -> None:
+        self.worlds.append(world)
 
     def begin(self, task: str) -> None:
         self.tasks.append(task)
@@ -355,6 +359,7 @@ def test_a_control_sees_task_and_history_of_this_conversation_alone() -> None:
         assert [done.tool for done in last.before] == ["list_mail", "read_mail", "get_order"]
         assert "two wool blankets" in last.before[-1].result
     assert watch.tasks == [INBOX_TASK, INBOX_TASK]
+    assert [len(world.letters) for world in watch.worlds] == [1, 1] and watch.worlds[0] is not watch.worlds[1]
 
 
 # -- the interface ----------------------------------------------------------------------------------

@@ -671,8 +671,8 @@ def goes_to(call, owner_of):
 # %% [markdown]
 # ## Exercise 3: one conversation each
 #
-# One honest case is still lost: a morning with four letters in one conversation. Data of four customers is in the model's
-# memory, so none of them may be told anything. The rule is right, and the conversation is too big.
+# Two honest cases are still lost. One of them is a morning with four letters in one conversation: data of four customers is in
+# the model's memory, so none of them may be told anything. The rule is right, and the conversation is too big.
 #
 # Write `serve(world, point)`: for each letter of `world.letters`, a conversation of its own. One conversation is:
 #

@@ -16,6 +16,8 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp_types import CallToolResult, TextContent
 
+from harbor.world import World
+
 Json = dict[str, Any]
 
 
@@ -58,7 +60,10 @@ class Decision:
 
 
 class Control:
-    """One control. It overrides what it needs; each method may raise `Refused`."""
+    """One control. It overrides what it needs; `before` and `after` may raise `Refused`."""
+
+    def open(self, world: World) -> None:
+        """The shop of the calls to come: its mail server, order book and ledger, where a control finds its facts."""
 
     def begin(self, task: str) -> None:
         """A conversation begins, for this task of the operator."""
@@ -96,6 +101,11 @@ class EnforcementPoint:
     def on(self) -> dict[str, Control]:
         """The controls that are switched on, in order."""
         return {name: control for name, control in self.controls.items() if name not in self._off}
+
+    def open(self, world: World) -> None:
+        """Say which shop the calls to come are about."""
+        for control in self.controls.values():
+            control.open(world)
 
     def begin(self, task: str) -> None:
         """Start a conversation: what happened in earlier ones no longer counts as `before`."""

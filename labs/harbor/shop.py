@@ -9,6 +9,7 @@ is protected, and which token `orders` shows to `payments`.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -71,7 +72,11 @@ def open_shop(
         await call(shop.internet, PAYMENTS, "refund", {"order": order, "cents": cents}, token=token)
 
     def add(url: str, scopes: Sequence[str], build: Callable[[Protection], MCPServer[Any]]) -> None:
-        shop.internet.add(url, lambda: servers.http_app(build(protect(url, list(scopes), identity.keys)), url))
+        @cache  # A server outlives its app, and making one takes as long as five calls of it.
+        def server() -> MCPServer[Any]:
+            return build(protect(url, list(scopes), identity.keys))
+
+        shop.internet.add(url, lambda: servers.http_app(server(), url))
 
     shop.internet.add(identity.issuer, identity.app)
     add(MAILBOX, ["mail.read"], lambda protection: servers.mailbox(shop.letters, protection))

@@ -105,6 +105,7 @@ async def try_case(case: Case, point: EnforcementPoint | None = None, model: Mod
     point = point or EnforcementPoint()
     world = World.of(inbox(case.letters), ORDER_BOOK)
     before = len(point.decisions)
+    point.open(world)
     point.begin(case.task)
     async with open_desk(world, point) as tools:
         if model is None:
