@@ -220,9 +220,10 @@ landed("The order was gone, its summary acted in week three", [r for r in effect
 # Origin(who=UNKNOWN, place="web_search", day=1)    # UNKNOWN: nobody can say
 # ```
 #
-# Each conversation begins with one origin, the operator's task (`STAFF`, at place `conversation 8/0`). After each tool call, the
-# origins that *you* name are added. A note gets all origins of its conversation so far: the code cannot see which of the
-# things it read the model had in mind.
+# A conversation begins with the operator's task (`STAFF`, at place `conversation 8/0`) and, when it was opened for a customer, with
+# that customer: the task names an address which the customer chose. After each tool call, the origins that *you* name are
+# added. A note gets all origins of its conversation so far: the code cannot see which of the things it read the model had in
+# mind.
 #
 # ## Exercise 1: whose words were these?
 #

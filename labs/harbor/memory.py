@@ -83,7 +83,8 @@ OriginsOf = Callable[[Done, Records], set[Origin]]
 class Conversation(Control):
     """One conversation: for which customer it was opened, and the origins of everything read in it so far.
 
-    A control of the enforcement point, so it sees each result before the model does.
+    A control of the enforcement point, so it sees each result before the model does. An enforcement point
+    that lives longer keeps one of these: set `customer`, `name` and `records` before its `begin`.
     """
 
     origins_of: OriginsOf
@@ -94,7 +95,9 @@ class Conversation(Control):
     read: set[Origin] = field(default_factory=set)
 
     def begin(self, task: str) -> None:
-        self.read = {Origin(STAFF, f"conversation {self.name}", self.today)}
+        place = f"conversation {self.name}"
+        # The task names the customer's address, which the customer chose: it is the customer's text as well.
+        self.read = {Origin(who, place, self.today) for who in (STAFF, self.customer) if who is not None}
 
     async def after(self, call: Call, result: str) -> None:
         self.read |= self.origins_of(Done(call.server, call.tool, call.arguments, result), self.records)
