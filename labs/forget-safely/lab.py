@@ -19,8 +19,8 @@
 #   - title: "Trojan Hippo: Weaponizing Agent Memory for Data Exfiltration (arXiv 2605.01970, version 2)"
 #     url: https://arxiv.org/html/2605.01970v2
 #     read: 2026-11-25
-#   - title: "SQLite: PRAGMA secure_delete"
-#     url: https://www.sqlite.org/pragma.html#pragma_secure_delete
+#   - title: "Modern SQLite: Secure delete (secondary)"
+#     url: https://antonz.org/sqlite-secure-delete
 #     read: 2026-11-25
 # verified: 2026-11-25
 # ---
@@ -567,7 +567,7 @@ def life(who):
 
 
 def open_notes():
-    """An empty database for notes. Like most builds of SQLite it does not overwrite what is deleted."""
+    """An empty database for notes. As SQLite does by default, it leaves deleted bytes where they are."""
     db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     db.execute("PRAGMA secure_delete = OFF")
     db.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL)")
