@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -18,84 +17,21 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import nbformat
 import pytest
 import yaml
-from browser import CONTRAST, FOCUS, STICKS_OUT, Browser, opened, served
-from conftest import write_small_lab
-from proving import proof, site, staging
+from browser import CONTRAST, STICKS_OUT, Browser
+from conftest import ROOT, Built, write_small_lab
+from proving import proof, staging
 from proving.paths import Tree
-from proving.proof import Evidence
-from proving.source import Lab, read_all
+from proving.source import read_all
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 # One worker does them all: the site is built and the browser opened once.
 pytestmark = pytest.mark.xdist_group("site")
 
-ROOT = Path(__file__).resolve().parents[1]
 TOKENS = "labs/bind-tokens-to-their-audience/"
 SAMPLES = ("", "labs/", TOKENS, "learn/protocols/authorization-for-tools/", "status/")
 WEIGHT = 400_000
 CONTRAST_AA = 4.5
-
-
-@dataclass(frozen=True)
-class Built:
-    """The site of this checkout, built in a copy of it."""
-
-    tree: Tree
-    labs: dict[str, Lab]
-    evidence: dict[str, Evidence]
-
-    @property
-    def pages(self) -> list[str]:
-        """The address of each page of the nav, below the site's root."""
-        return [re.sub(r"(^|/)index\.md$|\.md$", lambda m: m[1] or "/" * (m[0] == ".md"), p) for p in self.sources]
-
-    @property
-    def all_pages(self) -> list[str]:
-        """Every page on disk: those of the nav, and the knowledge base behind its index pages."""
-        folders = [p.parent.relative_to(self.tree.site).as_posix() for p in self.tree.site.rglob("index.html")]
-        return sorted("" if folder == "." else f"{folder}/" for folder in folders)
-
-    @property
-    def sources(self) -> list[str]:
-        nav = yaml.safe_load((self.tree.root / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-        return [str(leaf) for leaf in _leaves(nav)]
-
-    def html(self, page: str) -> Path:
-        return self.tree.site / page / "index.html" if not page.endswith(".html") else self.tree.site / page
-
-
-def _leaves(node: object) -> Iterator[object]:
-    if isinstance(node, dict | list):
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _leaves(child)
-    else:
-        yield node
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Prove (from the cache where nothing has changed), stage and build, all in a copy."""
-    tree = Tree(tmp_path_factory.mktemp("site") / "copy")
-    ignore = shutil.ignore_patterns("__pycache__", ".ruff_cache")
-    for name in ("docs", "labs", ".cache/evidence"):
-        if (ROOT / name).exists():
-            shutil.copytree(ROOT / name, tree.root / name, ignore=ignore)
-    for name in ("mkdocs.yml", "requirements.txt"):
-        shutil.copyfile(ROOT / name, tree.root / name)
-    labs, findings = read_all(tree)
-    assert findings == []
-    complete = [lab for lab in labs if not lab.todos]
-    evidence = proof.prove(tree, [lab.slug for lab in complete], reuse=True)
-    staging.stage(tree, complete, evidence)
-    site.run_mkdocs(tree, tree.site)
-    return Built(tree, {lab.slug: lab for lab in complete}, {e.slug: e for e in evidence})
-
-
-@pytest.fixture(scope="session")
-def browser(built: Built) -> Iterator[Browser]:
-    with served(built.tree.site) as base, opened(base) as session:
-        yield session
 
 
 class Page(HTMLParser):
@@ -343,7 +279,7 @@ def test_the_keyboard_goes_through_the_frame(browser: Browser) -> None:
     way = browser.tab_until(lambda at: at == "labs/")
     assert way[0].startswith("#"), "the first stop is not the link that skips to the content"
     assert any(at.startswith("__palette") for at in way)
-    assert "query" in way, "Tab does not reach the search"
+    assert "pg-search" in way, "Tab does not reach the search"
     assert browser.run("return !!document.activeElement.closest('.md-tabs')"), "Tab passes the tabs by"
     browser.press(Keys.ENTER)
     browser.until(lambda: browser.driver.current_url.endswith("/labs/"), "Enter on the tab opens the labs")
@@ -362,7 +298,7 @@ def test_the_keyboard_reaches_everything_on_a_lab_page(browser: Browser) -> None
     assert [title for title in folded if f"SUMMARY {title[:60]}" not in way] == []
 
 
-def test_what_scrolls_sideways_takes_the_focus_and_what_opens_has_a_name(browser: Browser) -> None:
+def test_what_scrolls_sideways_takes_the_focus(browser: Browser) -> None:
     stuck = (
         "return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]"
         ".filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length"
@@ -373,23 +309,6 @@ def test_what_scrolls_sideways_takes_the_focus_and_what_opens_has_a_name(browser
         browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
         browser.until(lambda: browser.run(stuck) == 0, f"every block of {page} that scrolls can be reached")
         assert page == "status/" or browser.run(wide)
-        names = browser.run(
-            "return [...document.querySelectorAll('[role=dialog]')].map(d => d.getAttribute('aria-label'))"
-        )
-        assert names == ["Search"]
-
-
-def test_search_finds_the_audience(browser: Browser) -> None:
-    browser.visit("")
-    browser.press("/")
-    browser.until(lambda: browser.run(FOCUS) == "query", "the slash key opens the search")
-    browser.press(*"audience")
-    browser.until(lambda: browser.all(".md-search-result__item a"), "results")
-    first = [item.get_attribute("href") for item in browser.all(".md-search-result__item > a")][:3]
-    assert any(TOKENS in href or "authorization-for-tools" in href for href in first), first
-    assert re.search(r"\d+ matching", browser.text(".md-search-result__meta"))
-    late = browser.log()
-    assert [url for url in late.requests if not url.startswith(browser.base)] == []
 
 
 def test_the_scheme_follows_the_system_and_the_choice_is_kept(browser: Browser) -> None:

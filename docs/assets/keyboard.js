@@ -1,6 +1,6 @@
-/* What the theme leaves to the mouse. On a narrow screen its menu and search buttons are labels: this makes
-   them buttons that Tab reaches, Enter and Space press, Escape closes. Blocks that scroll sideways take the
-   focus where the browser does not see to that itself, and the search dialog gets its name. */
+/* What the theme leaves to the mouse. On a narrow screen its menu button is a label: this makes it a button
+   that Tab reaches, Enter and Space press, Escape closes. Blocks that scroll sideways take the focus where the
+   browser does not see to that itself. */
 (function () {
   "use strict";
 
@@ -28,13 +28,11 @@
   }
 
   function start() {
-    [["__drawer", "Menu"], ["__search", "Search"]].forEach(function (pair) {
+    [["__drawer", "Menu"]].forEach(function (pair) {
       var toggle = document.getElementById(pair[0]);
       var label = document.querySelector('.md-header label.md-header__button[for="' + pair[0] + '"]');
       if (toggle && label) button(label, pair[1], toggle);
     });
-    var dialog = document.querySelector('.md-search[role="dialog"]');
-    if (dialog) dialog.setAttribute("aria-label", "Search");
 
     document.addEventListener("keydown", function (event) {
       var drawer = document.getElementById("__drawer");

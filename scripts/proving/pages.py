@@ -23,6 +23,7 @@ from proving.source import LEVELS, TRACKS, Cell, Exercise, Lab, Source
 
 Json = dict[str, Any]
 MEASURED = PurePosixPath("assets/measured.json")
+COMPARED = PurePosixPath("assets/search/compared.json")
 GATE_NAMES = {
     "attack_lands": "The attack lands",
     "starter_fails": "The starter fails",
@@ -55,7 +56,7 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
         pages[tree.docs / "labs" / f"{lab.slug}.md"] = lab_page(lab, known[lab.slug], following)
         pages[tree.docs / "labs" / "files" / lab.slug / f"{lab.slug}.ipynb"] = notebook.learners(lab)
     pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known)
-    pages[tree.docs / "status.md"] = status(shown, known, measured(tree))
+    pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree))
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
     pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
     for path, text in pages.items():
@@ -322,7 +323,7 @@ def _filters(labs: list[Lab]) -> str:
     return f'<form class="pg-filters" id="lab-filters" aria-label="Filter the labs" hidden>{form}</form>'
 
 
-def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str:
+def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, searches: Json) -> str:
     """What was proved, where and when; what was measured."""
     front = front_matter(
         "Status",
@@ -362,13 +363,43 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
         lines.append("Measure it yourself: `python3 scripts/bench.py`.")
     else:
         lines.append("Not measured yet: `python3 scripts/bench.py` does.")
+    if searches:
+        lines += _searches(searches)
     return "\n\n".join(lines) + "\n"
+
+
+def _searches(figures: Json) -> list[str]:
+    """How this site's search did against others, on the questions that none of them was tuned on."""
+    heads = "| Search | Right page first | In the first three | Nothing found | Median | Index | Code | From a disk |"
+    rows = [
+        f"| {r['name']} {r['version']} | {r['first']:.0%} | {r['first_three']:.0%} | {r['empty']} "
+        f"| {r['ms']:.1f} ms | {r['index_kb']} KB | {r['code_kb']} KB | {'yes' if r['from_disk'] else 'no'} |"
+        for r in figures["rows"]
+    ]
+    return [
+        "## Search {#search}",
+        f"{figures['questions']} questions as people type them, over {figures['pages']} pages, in one browser on "
+        f"{figures['date']} ({figures['machine']}). They are one half of {figures['of']}; ours was tuned on the other. "
+        "The libraries got the same texts and weights, without the synonyms and kinds of page that ours has. "
+        "Sizes are compressed.",
+        "\n".join([heads, "|---" * 8 + "|", *rows]),
+        "Compare yourself: `python tests/search/compare.py`, in the environment that `scripts/test.py` makes.",
+    ]
 
 
 def measured(tree: Tree) -> Json:
     """The figures bench.py wrote last, or none."""
+    return _figures(tree.docs / MEASURED)
+
+
+def compared(tree: Tree) -> Json:
+    """The figures tests/search/compare.py wrote last, or none."""
+    return _figures(tree.docs / COMPARED)
+
+
+def _figures(path: Path) -> Json:
     try:
-        return dict(json.loads((tree.docs / MEASURED).read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 
@@ -417,9 +448,9 @@ def _fence(text: str, language: str, *classes: str, title: str = "") -> str:
 
 
 def _terms(kind: str, facts: list[tuple[str, str]]) -> str:
-    """Names and values (HTML) as a description list, which the search leaves out: run together, it reads badly."""
+    """Names and values (HTML) as a description list."""
     items = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
-    return f'<dl class="{kind}" data-search-exclude>{items}</dl>'
+    return f'<dl class="{kind}">{items}</dl>'
 
 
 def _mark(passed: bool) -> str:
