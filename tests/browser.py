@@ -172,7 +172,8 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        return str(self.run("return document.querySelector(arguments[0]).innerText", selector))
+        """The text of the first match, also where the browser has not laid it out yet."""
+        return str(self.run("return document.querySelector(arguments[0]).textContent.trim()", selector))
 
     def press(self, *keys: str) -> None:
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()

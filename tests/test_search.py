@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 from browser import CONTRAST, FOCUS, STICKS_OUT, Browser
-from conftest import ROOT, Built
+from built import Built
+from conftest import ROOT
 from proving import search_index
 from proving.paths import Tree
 from search.questions import Question, questions, score

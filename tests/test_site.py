@@ -10,7 +10,6 @@ import subprocess
 import sys
 import urllib.request
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -18,7 +17,8 @@ import nbformat
 import pytest
 import yaml
 from browser import CONTRAST, STICKS_OUT, Browser
-from conftest import ROOT, Built, write_small_lab
+from built import Built, Page
+from conftest import ROOT, write_small_lab
 from proving import proof, staging
 from proving.paths import Tree
 from proving.source import read_all
@@ -32,52 +32,6 @@ TOKENS = "labs/bind-tokens-to-their-audience/"
 SAMPLES = ("", "labs/", TOKENS, "learn/protocols/authorization-for-tools/", "status/")
 WEIGHT = 400_000
 CONTRAST_AA = 4.5
-
-
-class Page(HTMLParser):
-    """What a reader, a link and a search engine find in one page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title = self.description = ""
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.headings: list[tuple[str, str]] = []
-        self.blocks: list[str] = []
-        self.classes: list[str] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        have = {name: value or "" for name, value in attrs}
-        self.ids += [have["id"]] if "id" in have else []
-        self.links += [have[name] for name in ("href", "src") if name in have]
-        self.classes += [c for c in have.get("class", "").split() if c.startswith("pg-")]
-        if tag == "meta" and have.get("name") == "description":
-            self.description = have.get("content", "")
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append((tag, ""))
-        if tag == "pre":
-            self.blocks.append("")
-        if tag in ("title", "pre", "script", "style", "article") or re.fullmatch("h[1-6]", tag):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._open:
-            self._open.remove(tag)
-
-    def handle_data(self, data: str) -> None:
-        if "script" in self._open or "style" in self._open:
-            return
-        self.text += data
-        if "title" in self._open:
-            self.title += data
-        if "pre" in self._open:
-            self.blocks[-1] += data
-        if self._open and re.fullmatch("h[1-6]", self._open[-1]):
-            level, text = self.headings[-1]
-            self.headings[-1] = (level, text + data.replace("¶", ""))
 
 
 # -- the files ------------------------------------------------------------------------------------
@@ -318,16 +272,20 @@ def test_the_scheme_follows_the_system_and_the_choice_is_kept(browser: Browser) 
     browser.forget()
     browser.visit("", scheme="dark")
     assert scheme() == "slate"
-    browser.forget()
     browser.visit("", scheme="light")
-    assert scheme() == "default"
-    browser.one("label.md-header__button[for^=__palette]:not([hidden])").click()
+    assert scheme() == "default", "the first visit pinned what the system said then"
+    switch = "label.md-header__button[for^=__palette]:not([hidden])"
+    browser.one(switch).click()
+    browser.until(lambda: browser.one(switch).get_attribute("for") == "__palette_2", "the button pins the light scheme")
+    browser.one(switch).click()
     browser.until(lambda: scheme() == "slate", "the button switches to dark")
     browser.visit("labs/", scheme="light")
     assert scheme() == "slate", "the choice is lost on the next page"
     browser.tab_until(lambda at: at.startswith("__palette"))
     browser.press(Keys.ENTER)
-    browser.until(lambda: scheme() == "default", "the keyboard switches back to light")
+    browser.until(lambda: scheme() == "default", "the keyboard gives the choice back to the system")
+    browser.visit("labs/", scheme="dark")
+    assert scheme() == "slate", "the system is not followed again"
     browser.forget()
 
 
@@ -348,8 +306,8 @@ def test_the_menu_opens_on_a_phone(browser: Browser) -> None:
 
     browser.visit("status/", width=360, height=740)
     assert not shown()
-    way = browser.tab_until(lambda at: "primary" in at or at == "__drawer" or at.startswith("LABEL"), most=5)
-    assert way[-1].startswith("LABEL"), f"Tab does not reach the menu button: {way}"
+    way = browser.tab_until(lambda at: "primary" in at or at == "__drawer" or at.startswith("BUTTON"), most=5)
+    assert way[-1].startswith("BUTTON"), f"Tab does not reach the menu button: {way}"
     browser.press(Keys.ENTER)
     browser.until(shown, "Enter opens the menu")
     browser.press(Keys.ESCAPE)

@@ -4,27 +4,39 @@
 (function () {
   "use strict";
 
+  /* A button inside the label: a label may not be one itself. Beside the button the label works as before. */
   function button(label, name, toggle) {
-    label.tabIndex = 0;
-    label.setAttribute("role", "button");
-    label.setAttribute("aria-label", name);
-    label.setAttribute("aria-expanded", String(toggle.checked));
+    var made = document.createElement("button");
+    made.type = "button";
+    made.className = "pg-button";
+    made.setAttribute("aria-label", name);
+    made.setAttribute("aria-expanded", String(toggle.checked));
     toggle.addEventListener("change", function () {
-      label.setAttribute("aria-expanded", String(toggle.checked));
+      made.setAttribute("aria-expanded", String(toggle.checked));
     });
-    label.addEventListener("keydown", function (event) {
-      // The theme itself presses a label on Enter.
-      if (event.key !== " ") return;
-      event.preventDefault();
-      label.click();
-    });
+    made.addEventListener("click", function () { toggle.click(); });
+    while (label.firstChild) made.appendChild(label.firstChild);
+    label.appendChild(made);
   }
 
-  function scrollers() {
-    document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap").forEach(function (block) {
-      if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
-      else block.removeAttribute("tabindex");
+  var idle = window.requestIdleCallback || function (action) { return setTimeout(action, 1); };
+  var waiting = [];
+
+  /* A few blocks at a time, when nothing else is to do: to measure all at once would hold up a long page. */
+  function scrollers(within) {
+    var blocks = within.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap");
+    if (!waiting.length && blocks.length) idle(some);
+    waiting = waiting.concat(Array.prototype.slice.call(blocks));
+  }
+
+  function some() {
+    var blocks = waiting.splice(0, 8);
+    var wide = blocks.map(function (block) { return block.scrollWidth > block.clientWidth; });
+    blocks.forEach(function (block, position) {
+      if (wide[position] && block.tabIndex !== 0) block.tabIndex = 0;
+      else if (!wide[position] && block.hasAttribute("tabindex")) block.removeAttribute("tabindex");
     });
+    if (waiting.length) idle(some);
   }
 
   function start() {
@@ -38,11 +50,11 @@
       var drawer = document.getElementById("__drawer");
       if (event.key !== "Escape" || !drawer || !drawer.checked) return;
       drawer.click();
-      document.querySelector('.md-header label[for="__drawer"]').focus();
+      document.querySelector('.md-header label[for="__drawer"] button').focus();
     });
-    window.addEventListener("load", scrollers);
-    window.addEventListener("resize", scrollers);
-    document.addEventListener("toggle", scrollers, true);
+    window.addEventListener("load", function () { scrollers(document); });
+    window.addEventListener("resize", function () { waiting = []; scrollers(document); });
+    document.addEventListener("toggle", function (event) { scrollers(event.target); }, true);
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from proving import notebook
+from proving import notebook, reading
 from proving.gates import GATES
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -55,14 +55,14 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
         following = shown[position + 1] if position + 1 < len(shown) else None
         pages[tree.docs / "labs" / f"{lab.slug}.md"] = lab_page(lab, known[lab.slug], following)
         pages[tree.docs / "labs" / "files" / lab.slug / f"{lab.slug}.ipynb"] = notebook.learners(lab)
-    pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known)
+    pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known, reading.lessons(tree))
     pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree))
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
     pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
-    for path, text in pages.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8", newline="\n")
+    _write(pages)
+    named = reading.includes(tree, shown)  # last: they name pages by the titles written above
+    _write(named)
+    pages |= named
     copied = []
     for lab in shown:
         source = lab.path.parent / "files" / lab.header.takeaway
@@ -78,19 +78,17 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     return sorted(wanted)
 
 
+def _write(pages: dict[Path, str]) -> None:
+    """Write what has changed, and nothing else: a build looks at what is new."""
+    for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def lab_order(tree: Tree) -> list[str]:
-    """The slugs of the labs in the order of mkdocs.yml's nav, the only place that knows order."""
-    config = yaml.safe_load((tree.root / "mkdocs.yml").read_text(encoding="utf-8"))
-    pages: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, str):
-            pages.append(node)
-        for child in node if isinstance(node, list) else node.values() if isinstance(node, dict) else []:
-            walk(child)
-
-    walk(config.get("nav", []))
-    return [PurePosixPath(p).stem for p in pages if p.startswith("labs/") and p != "labs/index.md"]
+    """The slugs of the labs in the order of the nav."""
+    return [PurePosixPath(p).stem for p in reading.nav(tree) if p.startswith("labs/") and p != "labs/index.md"]
 
 
 # -- the page of a lab ----------------------------------------------------------------------------
@@ -117,6 +115,7 @@ def _facts(lab: Lab, evidence: Evidence) -> str:
     passed = '<span class="pg-pass">✓ all four gates passed</span>'
     proof = passed if evidence.passed else '<span class="pg-fail">✗ did not pass</span>'
     facts = [
+        ("Track", reading.track_mark(header.track)),
         ("Time", f"{header.minutes} minutes"),
         ("Level", html.escape(header.level)),
         ("Needs", "Python 3.11 to 3.13" + (", Linux" if header.needs == "linux" else "")),
@@ -238,11 +237,13 @@ def _onwards(lab: Lab, following: Lab | None) -> str:
     links.append(f"- To take home: [{header.takeaway}](files/{lab.slug}/{header.takeaway}){{ download }}")
     if header.threats:
         links.append(f"- Threats: {', '.join(header.threats)}")
-    if following:
-        links.append(f"- Next lab: [{following.header.title}]({following.slug}.md)")
-    else:
-        links.append("- [All labs](index.md)")
     lines.append("\n".join(links))
+    steps = ["[All labs](index.md)"]
+    if following:
+        steps.insert(
+            0, f"Next lab: [{following.header.title}]({following.slug}.md), {following.header.minutes} minutes"
+        )
+    lines.append(reading.next_step(steps, "done"))
     lines.append("### Sources\n\n" + "\n".join(_source(s) for s in header.sources))
     lines.append(f"Every statement last checked on {header.verified}.")
     return "\n\n".join(lines)
@@ -257,7 +258,7 @@ def _lesson_title(lab: Lab) -> str:
 # -- other pages ----------------------------------------------------------------------------------
 
 
-def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
+def catalogue(labs: list[Lab], evidence: dict[str, Evidence], course: list[reading.Lesson]) -> str:
     """All labs as cards; catalogue.js filters them by their data attributes."""
     front = front_matter(
         "Labs",
@@ -270,6 +271,7 @@ def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
         front,
         "# Labs",
         "Each lab attacks a system, has you write the fix, and proves that the attack fails while honest work goes on.",
+        reading.progress(course, labs, "labs/index.md"),
         _filters(labs),
         f'<p class="pg-count" id="labs-count" role="status" aria-live="polite">{_count(len(labs), "lab")}</p>',
         f'<ul class="pg-cards" id="labs" markdown="1">\n\n{cards}\n</ul>',
@@ -294,7 +296,7 @@ def _card(lab: Lab, evidence: Evidence) -> str:
     passed = f'<span class="pg-pass">✓ proved</span>, {caught} caught'
     proof = passed if evidence.passed else '<span class="pg-fail">✗ not proved</span>'
     system = "needs Linux" if header.needs == "linux" else "any system"
-    facts = (header.track, f"{header.minutes} minutes", header.level, system)
+    facts = (reading.track_mark(header.track), f"{header.minutes} minutes", header.level, system)
     return (
         f'<li class="pg-card" markdown="block" {attributes}>\n\n'
         f"[{inline(header.title)}]({lab.slug}.md)\n{{ .pg-card-title }}\n\n"
