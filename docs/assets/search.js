@@ -59,12 +59,10 @@
     });
   }
 
-  /* Where a page is. The links of the menu tell which kind of site this is: folders, or the files of the offline bundle. */
-  var flat = null;
+  /* Where a page is. From a disk a browser shows a folder as a list of files: there the link names the file. */
   function address(page) {
-    if (flat === null) flat = !!document.querySelector('.md-nav a[href$=".html"]:not([href$="index.html"]), .md-tabs a[href$=".html"]:not([href$="index.html"])');
     var folder = page.at.replace(/(^|\/)index$/, "$1").replace(/([^/])$/, "$1/");
-    var path = flat ? page.at + ".html" : folder + (location.protocol === "file:" ? "index.html" : "");
+    var path = folder + (location.protocol === "file:" ? "index.html" : "");
     return new URL(path, top).href + (page.part ? "#" + page.part : "");
   }
 

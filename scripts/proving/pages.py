@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from proving import notebook, reading
+from proving import nav, notebook, reading
 from proving.gates import GATES
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -88,7 +88,7 @@ def _write(pages: dict[Path, str]) -> None:
 
 def lab_order(tree: Tree) -> list[str]:
     """The slugs of the labs in the order of the nav."""
-    return [PurePosixPath(p).stem for p in reading.nav(tree) if p.startswith("labs/") and p != "labs/index.md"]
+    return [PurePosixPath(p).stem for p in nav.sources(tree) if p.startswith("labs/") and p != "labs/index.md"]
 
 
 # -- the page of a lab ----------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def _searches(figures: Json) -> list[str]:
     return [
         "## Search {#search}",
         f"{figures['questions']} questions as people type them, over {figures['pages']} pages, in one browser on "
-        f"{figures['date']} ({figures['machine']}). They are one half of {figures['of']}; ours was tuned on the other. "
+        f"{figures['date']} ({figures['machine']}). They were written before any of them was asked; ours was tuned on others. "
         "The libraries got the same texts and weights, without the synonyms and kinds of page that ours has. "
         "Sizes are compressed.",
         "\n".join([heads, "|---" * 8 + "|", *rows]),

@@ -10,7 +10,6 @@ self-assessment are includes as well. All of them are Markdown, so that links ar
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, relpath
@@ -18,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from proving import nav
 from proving.paths import Tree
 from proving.source import Lab
 
@@ -45,23 +45,10 @@ class Lesson:
     minutes: int
 
 
-def nav(tree: Tree) -> list[str]:
-    """The pages of mkdocs.yml's nav, the only place that knows order, as files below docs/."""
-    config = yaml.safe_load((tree.root / "mkdocs.yml").read_text(encoding="utf-8"))
-    return list(_leaves(config.get("nav", [])))
-
-
-def _leaves(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    for child in node if isinstance(node, list) else node.values() if isinstance(node, dict) else []:
-        yield from _leaves(child)
-
-
 def lessons(tree: Tree) -> list[Lesson]:
     """The lessons in the order of the nav."""
     found = []
-    for source in nav(tree):
+    for source in nav.sources(tree):
         data = _front(tree.docs / source)
         if data.get("kind") == "lesson":
             found.append(
@@ -189,7 +176,7 @@ def progress(course: list[Lesson], labs: list[Lab], page: str) -> str:
 def assessment(tree: Tree, page: str) -> str:
     """The questions as a form that can be read, ticked and printed without a script. firm.js makes the plan of it."""
     data = yaml.safe_load((tree.docs / ASSESSMENT).read_text(encoding="utf-8"))
-    shown = set(nav(tree))
+    shown = set(nav.sources(tree))
     parts, number = [], 0
     for area in data["areas"]:
         parts.append(f"### {area['title']} {{ #{area['id']} }}\n")

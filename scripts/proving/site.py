@@ -8,19 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proving import policy
+from proving import assistants, policy, redirects
 from proving.paths import Tree
 
 STAMP = "site.key"
+CODE = ("site", "assistants", "plain", "nav", "policy", "redirects")
 _PLAIN = re.compile(r'<span class="(?:n|w|p|o)">([^<]*)</span>')
 
 
 class BuildFailed(Exception):
-    """MkDocs refused; the text is what it printed."""
+    """A page or a redirect is wrong; the text says which, as MkDocs or our own check printed it."""
 
 
 def build(tree: Tree) -> bool:
-    """Build site/ with MkDocs, strictly; return whether that was necessary.
+    """Build site/: pages with MkDocs, strictly, then copies for assistants and redirects. Was that necessary?
 
     The site is built beside the old one and takes its place at the end, so an interrupted build
     leaves a whole site. Raises `BuildFailed`.
@@ -29,6 +30,9 @@ def build(tree: Tree) -> bool:
     stamp = tree.cache / STAMP
     if (tree.site / "index.html").exists() and stamp.exists() and stamp.read_text() == key:
         return False
+    wrong = redirects.findings(tree)
+    if wrong:
+        raise BuildFailed("\n".join(map(str, wrong)))
     draft = tree.cache / "site.draft"
     shutil.rmtree(draft, ignore_errors=True)
     render(tree, draft)
@@ -39,8 +43,11 @@ def build(tree: Tree) -> bool:
 
 
 def render(tree: Tree, target: Path) -> None:
-    """The whole site as it is served: MkDocs' pages, each with plain code and its policy. Raises `BuildFailed`."""
+    """The whole site as it is served: MkDocs' pages, copies for assistants, redirects; each page with plain code and its
+    policy. Raises `BuildFailed`."""
     run_mkdocs(tree, target)
+    assistants.write(tree, target)
+    redirects.write(tree, target)
     for page in target.rglob("*.html"):
         # As bytes: a hash in the policy counts every character, and Windows would change line ends on the way.
         text = page.read_bytes().decode("utf-8")
@@ -75,16 +82,16 @@ def run_mkdocs(tree: Tree, target: Path) -> None:
 
 
 def _key(tree: Tree) -> str:
-    """A hash over every file that the build reads."""
+    """A hash over every file that the build reads, and over the code that goes on where MkDocs ends."""
     digest = hashlib.sha256()
     places = [tree.docs, tree.cache / "includes"]
     files = [
         tree.root / "mkdocs.yml",
         tree.root / "requirements.txt",
-        Path(__file__),
-        Path(policy.__file__),
         *(p for place in places for p in sorted(place.rglob("*")) if p.is_file()),
     ]
+    here = Path(__file__).parent
+    digest.update(b"".join((here / f"{name}.py").read_bytes() for name in CODE))
     for path in files:
         digest.update(f"\0{tree.relative(path)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

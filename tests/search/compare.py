@@ -141,7 +141,7 @@ setTimeout(() => {
 
 @dataclass(frozen=True)
 class Row:
-    """One search on the half that is reported. KB: gzip; `index` may be fetched in part (Pagefind)."""
+    """One search on the questions that are reported. KB: gzip; `index` may be fetched in part (Pagefind)."""
 
     name: str
     version: str
@@ -158,10 +158,10 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare this site's search with others on tests/search/queries.yml.")
+    parser = argparse.ArgumentParser(description="Compare this site's search with others on tests/search/fresh.yml.")
     parser.add_argument("--write", action="store_true", help=f"write {OUT.relative_to(ROOT)}")
     options = parser.parse_args()
-    asked = [question for question in questions() if question.half == "report"]
+    asked = [question for question in questions() if question.use == "report"]
     with tempfile.TemporaryDirectory() as name:
         site = Path(name) / "site"
         shutil.copytree(ROOT / "site", site)
@@ -197,7 +197,6 @@ def main() -> None:
         data = {
             "date": datetime.now(UTC).date().isoformat(),
             "questions": len(asked),
-            "of": len(questions()),
             "pages": len(list((ROOT / "site").rglob("index.html"))),
             "machine": f"{platform.system()} {platform.machine()}",
             "rows": [asdict(row) for row in rows],

@@ -1,38 +1,36 @@
-"""The questions of queries.yml, each with its half and the pages that answer it."""
+"""The questions of queries.yml (to tune on) and fresh.yml (to report), with the pages that answer each."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-QUERIES = Path(__file__).with_name("queries.yml")
+FILES = {"tune": "queries.yml", "report": "fresh.yml"}
 # The folders of docs/knowledge/ stand in queries.yml without that name.
 FOLDERS = ("threats", "controls", "incidents", "protocols", "platforms", "how-to", "errors", "guides", "checklists")
 
 
 @dataclass(frozen=True)
 class Question:
-    """`answers`: pages by their path below docs/, without .md."""
+    """`answers`: pages by their path below docs/, without .md. `use`: `tune` or `report`."""
 
     kind: str
     text: str
     answers: frozenset[str]
-
-    @property
-    def half(self) -> str:
-        """`tune` or `report`: the text decides, so that a question never changes sides."""
-        return "report" if hashlib.sha256(self.text.encode()).digest()[0] % 2 else "tune"
+    use: str = "tune"
 
 
 def questions() -> list[Question]:
-    """All of them, in the order of the file."""
-    data = yaml.safe_load(QUERIES.read_text(encoding="utf-8"))
-    return [
-        Question(kind, item["q"], frozenset(_path(page) for page in item["pages"]))
-        for kind, items in data.items()
-        for item in items
-    ]
+    """All of them, in the order of the files."""
+    found = []
+    for use, name in FILES.items():
+        data = yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+        found += [
+            Question(kind, item["q"], frozenset(_path(page) for page in item["pages"]), use)
+            for kind, items in data.items()
+            for item in items
+        ]
+    return found
 
 
 def _path(page: str) -> str:
