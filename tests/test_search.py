@@ -1,7 +1,6 @@
 """The search: right pages first on questions that it was not tuned on, in time, by keyboard, from a disk, alone."""
 
 import gzip
-import json
 import random
 import re
 from collections import Counter
@@ -73,9 +72,7 @@ def at(browser: Browser, address: str) -> bool:
 
 
 def index(built: Built) -> dict[str, Any]:
-    text = search_index.built(built.tree.site).read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text.removeprefix("provingSearch.load(").removesuffix(");\n"))
-    return data
+    return search_index.read(search_index.built(built.tree.site))
 
 
 # -- the questions --------------------------------------------------------------------------------

@@ -351,7 +351,7 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, search
             f"Network in these runs: {inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
         )
     lines.append("## Speed {#speed}")
-    if figures:
+    if "rows" in figures:
         lines.append(
             f"Medians of {figures['rounds']}, each pair in one run on one machine ({figures['cores']} cores, Python {figures['python']}, {figures['date']})."
         )
@@ -367,7 +367,30 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, search
         lines.append("Not measured yet: `python3 scripts/bench.py` does.")
     if searches:
         lines += _searches(searches)
+    if "growth" in figures:
+        lines += _growth(figures["growth"])
     return "\n\n".join(lines) + "\n"
+
+
+def _growth(figures: Json) -> list[str]:
+    """What becomes of the site when it has many more pages, and what breaks first."""
+
+    def ms(value: float | None) -> str:
+        return "not measured" if value is None else f"{value:.1f} ms"
+
+    rows = [
+        f"| {r['scale']}x | {r['pages']} | {r['build_seconds']:.1f} s | {r['build_seconds'] / r['pages'] * 1000:.0f} ms "
+        f"| {r['index_bytes'] // 1000} KB | {ms(r['ready_ms'])} | {ms(r['search_ms'])} | {ms(r['late_ms'])} |"
+        for r in figures["rows"]
+    ]
+    heads = "| Scale | Pages | Build | A page | Search index | Index ready | A search | 19 of 20 within |"
+    return [
+        "## Growth {#growth}",
+        f"The knowledge base copied, outside the repository, on {figures['date']}. Copies say other words than today's pages "
+        "where only one page says them. Searches are titles with two letters swapped.",
+        "\n".join([heads, "|---" * 8 + "|", *rows]),
+        " ".join([*(f"Missed: {what}." for what in figures["missed"]), *figures["breaks"]]),
+    ]
 
 
 def _searches(figures: Json) -> list[str]:

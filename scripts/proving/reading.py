@@ -195,7 +195,7 @@ def _question(tree: Tree, question: dict[str, Any], number: int, page: str, show
     )
     links = [_link(tree, source, page) for source in question["links"] if source in shown]
     how_to = f"{KNOWLEDGE}/{question['how_to']}.md"
-    guide = f"[{_text(_front(tree.docs / how_to)['title'])}]({_way(page, how_to)})"
+    guide = f"[{_text(_front(tree.docs / how_to).get('title', how_to))}]({_way(page, how_to)})"
     data = f'data-harm="{question["harm"]}" data-effort="{question["effort"]}"'
     return (
         f'<fieldset class="pg-choice" id="{name}" {data} markdown="1">\n'

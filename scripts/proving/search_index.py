@@ -26,6 +26,7 @@ PAGES = PurePosixPath("assets/search/pages.js")
 FIELDS = ("title", "aliases", "ids", "message", "description", "headings", "body")
 # A word that a page says this often is what the page is about, and counts twice.
 OFTEN = 4
+_CALL = ("provingSearch.load(", ");\n")
 _FRONT = re.compile(r"---\n(.*?)\n---\n(.*)", re.DOTALL)
 _HEADING = re.compile(r"^#{2,4} +(.+?)(?: *\{[^}]*\})? *$", re.MULTILINE)
 _NOISE = re.compile(
@@ -51,7 +52,7 @@ def stage(tree: Tree) -> list[Finding]:
         "synonyms": [line.split() for line in words["synonyms"]],
         "pages": [*_pages(tree, words["kinds"].keys(), stop), *_terms(tree)],
     }
-    text = "provingSearch.load(" + json.dumps(data, ensure_ascii=False, separators=(",", ":")) + ");\n"
+    text = _CALL[0] + json.dumps(data, ensure_ascii=False, separators=(",", ":")) + _CALL[1]
     target = tree.docs / PAGES
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         target.write_text(text, encoding="utf-8", newline="\n")
@@ -141,3 +142,9 @@ def _terms(tree: Tree) -> list[Json]:
 def built(folder: Path) -> Path:
     """Where a built site holds the index."""
     return folder / PAGES
+
+
+def read(path: Path) -> Json:
+    """The data of an index that was written."""
+    data: Json = json.loads(path.read_text(encoding="utf-8").removeprefix(_CALL[0]).removesuffix(_CALL[1]))
+    return data
