@@ -10,7 +10,9 @@ import pytest
 import yaml
 from browser import CONTRAST, Browser
 from built import Built, Page
+from conftest import Script
 from proving import policy, reading
+from proving.paths import Tree
 from selenium.webdriver.common.keys import Keys
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +122,22 @@ def test_every_lesson_says_where_it_stands_and_what_comes_next(path: Path) -> No
         (f'--8<-- "{stem}.next.md"', "before ## Sources"),
     ):
         assert f"\n{line}\n" in text, f"put this line {where}: {line}"
+
+
+def test_sync_gives_a_new_lesson_its_lines_once(tree: Tree, script: Script) -> None:
+    path = tree.docs / "start" / "till.md"
+    bare = "---\ntitle: The till\nkind: lesson\ntrack: start\nminutes: 9\n---\n\n# The till\n\nText.\n\n## Sources\n\n- One.\n"
+    path.write_text(bare, encoding="utf-8")
+    assert reading.sync(tree, write=False) == ["start/till.md"]
+    checked = script("sync.py", "--check")
+    assert checked.returncode == 1 and "docs/start/till.md: it does not say where it stands" in checked.stderr
+    assert path.read_text(encoding="utf-8") == bare
+    assert script("sync.py").returncode == 0
+    text = path.read_text(encoding="utf-8")
+    assert '\n# The till\n\n--8<-- "start/till.head.md"\n\nText.' in text
+    assert '\n\n--8<-- "start/till.next.md"\n\n## Sources\n' in text
+    assert reading.led(text, "start/till.md") == text
+    assert reading.sync(tree, write=False) == []
 
 
 def test_a_lesson_shows_its_track_its_time_and_the_next_step(built: Built) -> None:

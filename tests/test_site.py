@@ -48,6 +48,19 @@ def test_the_nav_names_every_page_and_nothing_else(built: Built) -> None:
     assert shown == set(built.labs)
 
 
+def test_a_page_that_nav_leaves_out_leads_back_to_its_lists(built: Built) -> None:
+    hanging = set(built.all_pages) - set(built.pages)
+    assert len(hanging) > 300
+    for page in built.all_pages:
+        text = built.html(page).read_text(encoding="utf-8")
+        trail = re.search(r'<nav class="pg-trail"[^>]*>(.*?)</nav><h1', text)
+        assert bool(trail) == (page in hanging), page
+        if trail:
+            kind = page.split("/")[1]
+            title = Page(built.html(f"knowledge/{kind}/")).headings[0][1]
+            assert trail[1] == f'<a href="../../">Knowledge base</a> › <a href="../">{title}</a>', page
+
+
 def test_every_page_has_a_title_a_description_of_its_own_and_one_h1(built: Built) -> None:
     config = yaml.safe_load((built.tree.root / "mkdocs.yml").read_text(encoding="utf-8"))
     seen: dict[str, str] = {}

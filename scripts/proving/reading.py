@@ -82,6 +82,31 @@ def includes(tree: Tree, labs: list[Lab]) -> dict[Path, str]:
     return {tree.cache / "includes" / name: text for name, text in texts.items()}
 
 
+def led(text: str, source: str) -> str:
+    """A lesson's text with the two lines that take in its head, below the title, and what comes next, before its sources."""
+    stem = source.removesuffix(".md")
+    head, following = (f'--8<-- "{stem}.{part}.md"' for part in ("head", "next"))
+    if f"\n{head}\n" not in text:
+        text = re.sub(r"^# .*\n", lambda match: f"{match[0]}\n{head}\n", text, count=1, flags=re.MULTILINE)
+    if f"\n{following}\n" not in text:
+        text = re.sub(r"^## Sources", lambda match: f"{following}\n\n{match[0]}", text, count=1, flags=re.MULTILINE)
+    return text
+
+
+def sync(tree: Tree, *, write: bool) -> list[str]:
+    """Give each lesson its two lines, or with `write` false only say which one lacks them: their files below docs/."""
+    lacking = []
+    for lesson in lessons(tree):
+        path = tree.docs / lesson.source
+        text = path.read_text(encoding="utf-8")
+        new = led(text, lesson.source)
+        if new != text:
+            lacking.append(lesson.source)
+            if write:
+                path.write_text(new, encoding="utf-8", newline="\n")
+    return lacking
+
+
 # -- on a lesson ----------------------------------------------------------------------------------
 
 

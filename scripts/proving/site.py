@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from proving import assistants, policy, redirects
+from proving import assistants, policy, redirects, trail
 from proving.paths import Tree
 
 STAMP = "site.key"
-CODE = ("site", "assistants", "plain", "nav", "policy", "redirects")
+CODE = ("site", "assistants", "plain", "nav", "policy", "redirects", "trail")
 _PLAIN = re.compile(r'<span class="(?:n|w|p|o)">([^<]*)</span>')
 
 
@@ -43,14 +43,16 @@ def build(tree: Tree) -> bool:
 
 
 def render(tree: Tree, target: Path) -> None:
-    """The whole site as it is served: MkDocs' pages, copies for assistants, redirects; each page with plain code and its
-    policy. Raises `BuildFailed`."""
+    """The whole site as it is served: MkDocs' pages, copies for assistants, redirects; each page with its place, plain code
+    and its policy. Raises `BuildFailed`."""
     run_mkdocs(tree, target)
     assistants.write(tree, target)
     redirects.write(tree, target)
+    hanging = trail.trails(tree)
     for page in target.rglob("*.html"):
         # As bytes: a hash in the policy counts every character, and Windows would change line ends on the way.
         text = page.read_bytes().decode("utf-8")
+        text = trail.with_trail(text, hanging.get(page.relative_to(target).as_posix(), ""))
         page.write_bytes(policy.with_policy(plain_code(text)).encode("utf-8"))
 
 

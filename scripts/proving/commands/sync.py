@@ -1,9 +1,10 @@
-"""sync.py: notebooks from labs, and the list of published pages."""
+"""sync.py: notebooks from labs, the list of published pages, and the lines that lessons take in."""
 
 import argparse
 
-from proving import notebook, redirects
+from proving import notebook, reading, redirects
 from proving.display import complain, say
+from proving.findings import Finding
 from proving.paths import checkout
 from proving.source import read_all
 
@@ -21,14 +22,22 @@ def main(arguments: list[str]) -> int:
     findings += redirects.findings(tree)
     if options.check:
         findings += notebook.stale(tree, complete) + redirects.unlisted(tree)
+        findings += [
+            Finding(
+                f"docs/{source}",
+                "it does not say where it stands and what comes next.",
+                "Run `python3 scripts/sync.py`.",
+            )
+            for source in reading.sync(tree, write=False)
+        ]
     elif not findings:
         try:
             for line in notebook.sync(tree, complete) + redirects.sync(tree):
                 say(line)
+            for source in reading.sync(tree, write=True):
+                say(f"wrote docs/{source}: where it stands, and what comes next")
         except OSError as error:
-            complain(
-                f"notebooks/ or docs/pages.txt cannot be written ({error.strerror}). Run it in a checkout of your own."
-            )
+            complain(f"notebooks/ or docs/ cannot be written ({error.strerror}). Run it in a checkout of your own.")
             return 2
     for finding in findings:
         complain(str(finding))
