@@ -19,6 +19,25 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSON = "learn/host/immutable-hosts/"
 LAB = "labs/verify-every-block/"
 FIRM = "start/where-does-our-firm-stand/"
+ENTRIES = (
+    "errors/uv-hash-mismatch",
+    "threats/prompt-injection",
+    "checklists/go-live-for-an-agent",
+    "coverage",
+    "glossary",
+)
+KINDS = [
+    "",
+    LESSON,
+    LAB,
+    FIRM,
+    "labs/",
+    "learn/",
+    "status/",
+    "knowledge/",
+    *(f"knowledge/{e}/" for e in ENTRIES),
+    "404.html",
+]
 COURSE = [
     path for path in sorted((ROOT / "docs").rglob("*.md")) if "\nkind: lesson\n" in path.read_text("utf-8")[:4000]
 ]
@@ -328,7 +347,7 @@ def test_the_policy_lets_the_site_work_and_nothing_else(built: Built, watched: B
         complaints = [c for c in watched.log().complaints if "Content Security Policy" in c or "violates" in c]
         return complaints + list(watched.run("return window.refused"))
 
-    for page in [*built.pages, "404.html"]:
+    for page in [*built.all_pages, "404.html"]:
         text = built.html(page).read_text(encoding="utf-8")
         rules = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
         assert len(rules) == 1, page
@@ -378,6 +397,8 @@ def test_the_policy_names_every_inline_script_and_style() -> None:
 
 
 def test_axe_finds_nothing_serious_in_light_and_dark(built: Built, browser: Browser) -> None:
+    """One page of each kind, with all of axe's rules in both schemes. test_every_page.py looks at all of them."""
+
     def serious(page: str, rules: list[str] | None = None) -> list[object]:
         result = browser.driver.execute_async_script(AXE, rules)
         assert result.get("looked", 0) >= (1 if rules else 30), f"{page}: {result.get('error')}"
@@ -390,7 +411,7 @@ def test_axe_finds_nothing_serious_in_light_and_dark(built: Built, browser: Brow
     browser.forget()
     browser.driver.set_script_timeout(60)
     found: list[object] = []
-    for page in [*built.pages, "404.html"]:
+    for page in KINDS:
         browser.visit(page)
         browser.run("document.querySelectorAll('article details').forEach(d => d.open = true)")
         browser.until(lambda: browser.run(SCROLLS) == 0, "what scrolls sideways takes the focus")

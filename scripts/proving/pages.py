@@ -387,7 +387,7 @@ def _growth(figures: Json) -> list[str]:
     return [
         "## Growth {#growth}",
         f"The knowledge base copied, outside the repository, on {figures['date']}. Copies say other words than today's pages "
-        "where only one page says them. Searches are titles with two letters swapped.",
+        "where only one page says them. A build is counted in seconds of work; searches are titles with two letters swapped.",
         "\n".join([heads, "|---" * 8 + "|", *rows]),
         " ".join([*(f"Missed: {what}." for what in figures["missed"]), *figures["breaks"]]),
     ]
