@@ -100,6 +100,12 @@ const page = document.documentElement.scrollWidth > innerWidth ? ['the page: ' +
 return [...page, ...wide.map(e => e.tagName + '.' + e.className)];
 """
 
+# How many blocks scroll sideways and do not take the focus.
+SCROLLS = """
+return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]
+  .filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length;
+"""
+
 # Where the focus is, said in a way that a test can compare.
 FOCUS = """
 const e = document.activeElement;

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from browser import CONTRAST, Browser
+from browser import CONTRAST, SCROLLS, Browser
 from built import Built, Page
 from conftest import Script
 from proving import policy, reading
@@ -68,10 +68,6 @@ const done = arguments[0];
 let steps = 8;
 const step = () => { scrollBy(0, 100); requestAnimationFrame(steps-- ? step : done); };
 requestAnimationFrame(step);
-"""
-SCROLLS = """
-return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]
-  .filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length;
 """
 
 
