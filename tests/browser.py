@@ -100,6 +100,12 @@ const page = document.documentElement.scrollWidth > innerWidth ? ['the page: ' +
 return [...page, ...wide.map(e => e.tagName + '.' + e.className)];
 """
 
+# How many blocks scroll sideways and do not take the focus.
+SCROLLS = """
+return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]
+  .filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length;
+"""
+
 # Where the focus is, said in a way that a test can compare.
 FOCUS = """
 const e = document.activeElement;
@@ -172,7 +178,8 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        return str(self.run("return document.querySelector(arguments[0]).innerText", selector))
+        """The text of the first match, also where the browser has not laid it out yet."""
+        return str(self.run("return document.querySelector(arguments[0]).textContent.trim()", selector))
 
     def press(self, *keys: str) -> None:
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()

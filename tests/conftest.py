@@ -1,10 +1,10 @@
-"""What several tests need: a small checkout with labs of its own."""
+"""What several tests need: a small checkout with labs of its own; this checkout's site, built, and a browser on it."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from proving.paths import Tree  # noqa: E402 # the path above has to be set first
+from browser import Browser, opened, served  # noqa: E402 # the path above has to be set first
+from built import Built, build  # noqa: E402
+from proving.paths import Tree  # noqa: E402
 
 TINY = (ROOT / "tests" / "material" / "tiny.py").read_text(encoding="utf-8")
 
@@ -67,3 +69,14 @@ def script(tree: Tree) -> Script:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(Tree(tmp_path_factory.mktemp("site") / "copy"))
+
+
+@pytest.fixture(scope="session")
+def browser(built: Built) -> Iterator[Browser]:
+    with served(built.tree.site) as base, opened(base) as session:
+        yield session

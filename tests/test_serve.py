@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from conftest import Script, write_small_lab
-from proving import notebook, site
+from proving import notebook, redirects, site
 from proving.paths import Tree
 from proving.source import read, read_all
 from sessions import Session, still_alive
@@ -234,6 +234,7 @@ def test_sync_writes_what_its_check_then_accepts(small: Tree, script: Script) ->
 def test_sync_check_names_what_differs_and_touches_nothing(fault: str, small: Tree, script: Script) -> None:
     path = notebook.path_of(small, "tiny")
     notebook.sync(small, [read(small, "tiny")])
+    redirects.sync(small)
     if fault == "missing":
         path.unlink()
     elif fault == "stale":

@@ -9,139 +9,29 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import nbformat
 import pytest
 import yaml
-from browser import CONTRAST, FOCUS, STICKS_OUT, Browser, opened, served
-from conftest import write_small_lab
-from proving import proof, site, staging
+from browser import CONTRAST, STICKS_OUT, Browser
+from built import Built, Page
+from conftest import ROOT, write_small_lab
+from proving import proof, staging
 from proving.paths import Tree
-from proving.proof import Evidence
-from proving.source import Lab, read_all
+from proving.source import read_all
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 # One worker does them all: the site is built and the browser opened once.
 pytestmark = pytest.mark.xdist_group("site")
 
-ROOT = Path(__file__).resolve().parents[1]
 TOKENS = "labs/bind-tokens-to-their-audience/"
 SAMPLES = ("", "labs/", TOKENS, "learn/protocols/authorization-for-tools/", "status/")
 WEIGHT = 400_000
 CONTRAST_AA = 4.5
-
-
-@dataclass(frozen=True)
-class Built:
-    """The site of this checkout, built in a copy of it."""
-
-    tree: Tree
-    labs: dict[str, Lab]
-    evidence: dict[str, Evidence]
-
-    @property
-    def pages(self) -> list[str]:
-        """The address of each page of the nav, below the site's root."""
-        return [re.sub(r"(^|/)index\.md$|\.md$", lambda m: m[1] or "/" * (m[0] == ".md"), p) for p in self.sources]
-
-    @property
-    def all_pages(self) -> list[str]:
-        """Every page on disk: those of the nav, and the knowledge base behind its index pages."""
-        folders = [p.parent.relative_to(self.tree.site).as_posix() for p in self.tree.site.rglob("index.html")]
-        return sorted("" if folder == "." else f"{folder}/" for folder in folders)
-
-    @property
-    def sources(self) -> list[str]:
-        nav = yaml.safe_load((self.tree.root / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
-        return [str(leaf) for leaf in _leaves(nav)]
-
-    def html(self, page: str) -> Path:
-        return self.tree.site / page / "index.html" if not page.endswith(".html") else self.tree.site / page
-
-
-def _leaves(node: object) -> Iterator[object]:
-    if isinstance(node, dict | list):
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _leaves(child)
-    else:
-        yield node
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Prove (from the cache where nothing has changed), stage and build, all in a copy."""
-    tree = Tree(tmp_path_factory.mktemp("site") / "copy")
-    ignore = shutil.ignore_patterns("__pycache__", ".ruff_cache")
-    for name in ("docs", "labs", ".cache/evidence"):
-        if (ROOT / name).exists():
-            shutil.copytree(ROOT / name, tree.root / name, ignore=ignore)
-    for name in ("mkdocs.yml", "requirements.txt"):
-        shutil.copyfile(ROOT / name, tree.root / name)
-    labs, findings = read_all(tree)
-    assert findings == []
-    complete = [lab for lab in labs if not lab.todos]
-    evidence = proof.prove(tree, [lab.slug for lab in complete], reuse=True)
-    staging.stage(tree, complete, evidence)
-    site.run_mkdocs(tree, tree.site)
-    return Built(tree, {lab.slug: lab for lab in complete}, {e.slug: e for e in evidence})
-
-
-@pytest.fixture(scope="session")
-def browser(built: Built) -> Iterator[Browser]:
-    with served(built.tree.site) as base, opened(base) as session:
-        yield session
-
-
-class Page(HTMLParser):
-    """What a reader, a link and a search engine find in one page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title = self.description = ""
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.headings: list[tuple[str, str]] = []
-        self.blocks: list[str] = []
-        self.classes: list[str] = []
-        self.text = ""
-        self._open: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        have = {name: value or "" for name, value in attrs}
-        self.ids += [have["id"]] if "id" in have else []
-        self.links += [have[name] for name in ("href", "src") if name in have]
-        self.classes += [c for c in have.get("class", "").split() if c.startswith("pg-")]
-        if tag == "meta" and have.get("name") == "description":
-            self.description = have.get("content", "")
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append((tag, ""))
-        if tag == "pre":
-            self.blocks.append("")
-        if tag in ("title", "pre", "script", "style", "article") or re.fullmatch("h[1-6]", tag):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._open:
-            self._open.remove(tag)
-
-    def handle_data(self, data: str) -> None:
-        if "script" in self._open or "style" in self._open:
-            return
-        self.text += data
-        if "title" in self._open:
-            self.title += data
-        if "pre" in self._open:
-            self.blocks[-1] += data
-        if self._open and re.fullmatch("h[1-6]", self._open[-1]):
-            level, text = self.headings[-1]
-            self.headings[-1] = (level, text + data.replace("¶", ""))
 
 
 # -- the files ------------------------------------------------------------------------------------
@@ -156,6 +46,19 @@ def test_the_nav_names_every_page_and_nothing_else(built: Built) -> None:
         assert f"{name}/" in Page(built.html(f"{folder}/")).links, page
     shown = {p.removeprefix("labs/").removesuffix(".md") for p in built.sources if p.startswith("labs/")} - {"index"}
     assert shown == set(built.labs)
+
+
+def test_a_page_that_nav_leaves_out_leads_back_to_its_lists(built: Built) -> None:
+    hanging = set(built.all_pages) - set(built.pages)
+    assert len(hanging) > 300
+    for page in built.all_pages:
+        text = built.html(page).read_text(encoding="utf-8")
+        trail = re.search(r'<nav class="pg-trail"[^>]*>(.*?)</nav><h1', text)
+        assert bool(trail) == (page in hanging), page
+        if trail:
+            kind = page.split("/")[1]
+            title = Page(built.html(f"knowledge/{kind}/")).headings[0][1]
+            assert trail[1] == f'<a href="../../">Knowledge base</a> › <a href="../">{title}</a>', page
 
 
 def test_every_page_has_a_title_a_description_of_its_own_and_one_h1(built: Built) -> None:
@@ -387,7 +290,7 @@ def test_the_keyboard_goes_through_the_frame(browser: Browser) -> None:
     way = browser.tab_until(lambda at: at == "labs/")
     assert way[0].startswith("#"), "the first stop is not the link that skips to the content"
     assert any(at.startswith("__palette") for at in way)
-    assert "query" in way, "Tab does not reach the search"
+    assert "pg-search" in way, "Tab does not reach the search"
     assert browser.run("return !!document.activeElement.closest('.md-tabs')"), "Tab passes the tabs by"
     browser.press(Keys.ENTER)
     browser.until(lambda: browser.driver.current_url.endswith("/labs/"), "Enter on the tab opens the labs")
@@ -406,7 +309,7 @@ def test_the_keyboard_reaches_everything_on_a_lab_page(browser: Browser) -> None
     assert [title for title in folded if f"SUMMARY {title[:60]}" not in way] == []
 
 
-def test_what_scrolls_sideways_takes_the_focus_and_what_opens_has_a_name(browser: Browser) -> None:
+def test_what_scrolls_sideways_takes_the_focus(browser: Browser) -> None:
     stuck = (
         "return [...document.querySelectorAll('article pre > code, article .md-typeset__scrollwrap')]"
         ".filter(e => e.scrollWidth > e.clientWidth && e.tabIndex !== 0).length"
@@ -417,23 +320,6 @@ def test_what_scrolls_sideways_takes_the_focus_and_what_opens_has_a_name(browser
         browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
         browser.until(lambda: browser.run(stuck) == 0, f"every block of {page} that scrolls can be reached")
         assert page == "status/" or browser.run(wide)
-        names = browser.run(
-            "return [...document.querySelectorAll('[role=dialog]')].map(d => d.getAttribute('aria-label'))"
-        )
-        assert names == ["Search"]
-
-
-def test_search_finds_the_audience(browser: Browser) -> None:
-    browser.visit("")
-    browser.press("/")
-    browser.until(lambda: browser.run(FOCUS) == "query", "the slash key opens the search")
-    browser.press(*"audience")
-    browser.until(lambda: browser.all(".md-search-result__item a"), "results")
-    first = [item.get_attribute("href") for item in browser.all(".md-search-result__item > a")][:3]
-    assert any(TOKENS in href or "authorization-for-tools" in href for href in first), first
-    assert re.search(r"\d+ matching", browser.text(".md-search-result__meta"))
-    late = browser.log()
-    assert [url for url in late.requests if not url.startswith(browser.base)] == []
 
 
 def test_the_scheme_follows_the_system_and_the_choice_is_kept(browser: Browser) -> None:
@@ -443,16 +329,20 @@ def test_the_scheme_follows_the_system_and_the_choice_is_kept(browser: Browser) 
     browser.forget()
     browser.visit("", scheme="dark")
     assert scheme() == "slate"
-    browser.forget()
     browser.visit("", scheme="light")
-    assert scheme() == "default"
-    browser.one("label.md-header__button[for^=__palette]:not([hidden])").click()
+    assert scheme() == "default", "the first visit pinned what the system said then"
+    switch = "label.md-header__button[for^=__palette]:not([hidden])"
+    browser.one(switch).click()
+    browser.until(lambda: browser.one(switch).get_attribute("for") == "__palette_2", "the button pins the light scheme")
+    browser.one(switch).click()
     browser.until(lambda: scheme() == "slate", "the button switches to dark")
     browser.visit("labs/", scheme="light")
     assert scheme() == "slate", "the choice is lost on the next page"
     browser.tab_until(lambda at: at.startswith("__palette"))
     browser.press(Keys.ENTER)
-    browser.until(lambda: scheme() == "default", "the keyboard switches back to light")
+    browser.until(lambda: scheme() == "default", "the keyboard gives the choice back to the system")
+    browser.visit("labs/", scheme="dark")
+    assert scheme() == "slate", "the system is not followed again"
     browser.forget()
 
 
@@ -473,8 +363,8 @@ def test_the_menu_opens_on_a_phone(browser: Browser) -> None:
 
     browser.visit("status/", width=360, height=740)
     assert not shown()
-    way = browser.tab_until(lambda at: "primary" in at or at == "__drawer" or at.startswith("LABEL"), most=5)
-    assert way[-1].startswith("LABEL"), f"Tab does not reach the menu button: {way}"
+    way = browser.tab_until(lambda at: "primary" in at or at == "__drawer" or at.startswith("BUTTON"), most=5)
+    assert way[-1].startswith("BUTTON"), f"Tab does not reach the menu button: {way}"
     browser.press(Keys.ENTER)
     browser.until(shown, "Enter opens the menu")
     browser.press(Keys.ESCAPE)

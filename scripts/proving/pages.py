@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from proving import notebook
+from proving import nav, notebook, reading
 from proving.findings import Finding
 from proving.gates import GATES
 from proving.paths import Tree
@@ -24,6 +24,7 @@ from proving.source import LEVELS, TRACKS, Cell, Exercise, Lab, Source
 
 Json = dict[str, Any]
 MEASURED = PurePosixPath("assets/measured.json")
+COMPARED = PurePosixPath("assets/search/compared.json")
 GATE_NAMES = {
     "attack_lands": "The attack lands",
     "starter_fails": "The starter fails",
@@ -59,14 +60,14 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
         pages[tree.docs / "labs" / "files" / lab.slug / f"{lab.slug}.ipynb"] = notebook.learners(lab)
     for lab in labs:
         pages.update(runs(tree, lab, known.get(lab.slug)))
-    pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known)
-    pages[tree.docs / "status.md"] = status(shown, known, measured(tree))
+    pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known, reading.lessons(tree))
+    pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree))
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
     pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
-    for path, text in pages.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8", newline="\n")
+    _write(pages)
+    named = reading.includes(tree, shown)  # last: they name pages by the titles written above
+    _write(named)
+    pages |= named
     copied = []
     for lab in shown:
         source = lab.path.parent / "files" / lab.header.takeaway
@@ -80,6 +81,14 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
         if path.is_file() and path not in wanted:
             path.unlink()
     return sorted(wanted)
+
+
+def _write(pages: dict[Path, str]) -> None:
+    """Write what has changed, and nothing else: a build looks at what is new."""
+    for path, text in pages.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def runs(tree: Tree, lab: Lab, evidence: Evidence | None) -> dict[Path, str]:
@@ -116,18 +125,8 @@ def include_findings(tree: Tree) -> list[Finding]:
 
 
 def lab_order(tree: Tree) -> list[str]:
-    """The slugs of the labs in the order of mkdocs.yml's nav, the only place that knows order."""
-    config = yaml.safe_load((tree.root / "mkdocs.yml").read_text(encoding="utf-8"))
-    pages: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, str):
-            pages.append(node)
-        for child in node if isinstance(node, list) else node.values() if isinstance(node, dict) else []:
-            walk(child)
-
-    walk(config.get("nav", []))
-    return [PurePosixPath(p).stem for p in pages if p.startswith("labs/") and p != "labs/index.md"]
+    """The slugs of the labs in the order of the nav."""
+    return [PurePosixPath(p).stem for p in nav.sources(tree) if p.startswith("labs/") and p != "labs/index.md"]
 
 
 # -- the page of a lab ----------------------------------------------------------------------------
@@ -154,6 +153,7 @@ def _facts(lab: Lab, evidence: Evidence) -> str:
     passed = '<span class="pg-pass">✓ all four gates passed</span>'
     proof = passed if evidence.passed else '<span class="pg-fail">✗ did not pass</span>'
     facts = [
+        ("Track", reading.track_mark(header.track)),
         ("Time", f"{header.minutes} minutes"),
         ("Level", html.escape(header.level)),
         ("Needs", "Python 3.11 to 3.13" + (", Linux" if header.needs == "linux" else "")),
@@ -275,11 +275,13 @@ def _onwards(lab: Lab, following: Lab | None) -> str:
     links.append(f"- To take home: [{header.takeaway}](files/{lab.slug}/{header.takeaway}){{ download }}")
     if header.threats:
         links.append(f"- Threats: {', '.join(header.threats)}")
-    if following:
-        links.append(f"- Next lab: [{following.header.title}]({following.slug}.md)")
-    else:
-        links.append("- [All labs](index.md)")
     lines.append("\n".join(links))
+    steps = ["[All labs](index.md)"]
+    if following:
+        steps.insert(
+            0, f"Next lab: [{following.header.title}]({following.slug}.md), {following.header.minutes} minutes"
+        )
+    lines.append(reading.next_step(steps, "done"))
     lines.append("### Sources\n\n" + "\n".join(_source(s) for s in header.sources))
     lines.append(f"Every statement last checked on {header.verified}.")
     return "\n\n".join(lines)
@@ -294,7 +296,7 @@ def _lesson_title(lab: Lab) -> str:
 # -- other pages ----------------------------------------------------------------------------------
 
 
-def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
+def catalogue(labs: list[Lab], evidence: dict[str, Evidence], course: list[reading.Lesson]) -> str:
     """All labs as cards; catalogue.js filters them by their data attributes."""
     front = front_matter(
         "Labs",
@@ -307,6 +309,7 @@ def catalogue(labs: list[Lab], evidence: dict[str, Evidence]) -> str:
         front,
         "# Labs",
         "Each lab attacks a system, has you write the fix, and proves that the attack fails while honest work goes on.",
+        reading.progress(course, labs, "labs/index.md"),
         _filters(labs),
         f'<p class="pg-count" id="labs-count" role="status" aria-live="polite">{_count(len(labs), "lab")}</p>',
         f'<ul class="pg-cards" id="labs" markdown="1">\n\n{cards}\n</ul>',
@@ -331,7 +334,7 @@ def _card(lab: Lab, evidence: Evidence) -> str:
     passed = f'<span class="pg-pass">✓ proved</span>, {caught} caught'
     proof = passed if evidence.passed else '<span class="pg-fail">✗ not proved</span>'
     system = "needs Linux" if header.needs == "linux" else "any system"
-    facts = (header.track, f"{header.minutes} minutes", header.level, system)
+    facts = (reading.track_mark(header.track), f"{header.minutes} minutes", header.level, system)
     return (
         f'<li class="pg-card" markdown="block" {attributes}>\n\n'
         f"[{inline(header.title)}]({lab.slug}.md)\n{{ .pg-card-title }}\n\n"
@@ -360,7 +363,7 @@ def _filters(labs: list[Lab]) -> str:
     return f'<form class="pg-filters" id="lab-filters" aria-label="Filter the labs" hidden>{form}</form>'
 
 
-def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str:
+def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, searches: Json) -> str:
     """What was proved, where and when; what was measured."""
     front = front_matter(
         "Status",
@@ -386,7 +389,7 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
             f"Network in these runs: {inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
         )
     lines.append("## Speed {#speed}")
-    if figures:
+    if "rows" in figures:
         lines.append(
             f"Medians of {figures['rounds']}, each pair in one run on one machine ({figures['cores']} cores, Python {figures['python']}, {figures['date']})."
         )
@@ -400,13 +403,66 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json) -> str
         lines.append("Measure it yourself: `python3 scripts/bench.py`.")
     else:
         lines.append("Not measured yet: `python3 scripts/bench.py` does.")
+    if searches:
+        lines += _searches(searches)
+    if "growth" in figures:
+        lines += _growth(figures["growth"])
     return "\n\n".join(lines) + "\n"
+
+
+def _growth(figures: Json) -> list[str]:
+    """What becomes of the site when it has many more pages, and what breaks first."""
+
+    def ms(value: float | None) -> str:
+        return "not measured" if value is None else f"{value:.1f} ms"
+
+    rows = [
+        f"| {r['scale']}x | {r['pages']} | {r['build_seconds']:.1f} s | {r['build_seconds'] / r['pages'] * 1000:.0f} ms "
+        f"| {r['index_bytes'] // 1000} KB | {ms(r['ready_ms'])} | {ms(r['search_ms'])} | {ms(r['late_ms'])} |"
+        for r in figures["rows"]
+    ]
+    heads = "| Scale | Pages | Build | A page | Search index | Index ready | A search | 19 of 20 within |"
+    return [
+        "## Growth {#growth}",
+        f"The knowledge base copied, outside the repository, on {figures['date']}. Copies say other words than today's pages "
+        "where only one page says them. A build is counted in seconds of work; searches are titles with two letters swapped.",
+        "\n".join([heads, "|---" * 8 + "|", *rows]),
+        " ".join([*(f"Missed: {what}." for what in figures["missed"]), *figures["breaks"]]),
+    ]
+
+
+def _searches(figures: Json) -> list[str]:
+    """How this site's search did against others, on the questions that none of them was tuned on."""
+    heads = "| Search | Right page first | In the first three | Nothing found | Median | Index | Code | From a disk |"
+    rows = [
+        f"| {r['name']} {r['version']} | {r['first']:.0%} | {r['first_three']:.0%} | {r['empty']} "
+        f"| {r['ms']:.1f} ms | {r['index_kb']} KB | {r['code_kb']} KB | {'yes' if r['from_disk'] else 'no'} |"
+        for r in figures["rows"]
+    ]
+    return [
+        "## Search {#search}",
+        f"{figures['questions']} questions as people type them, over {figures['pages']} pages, in one browser on "
+        f"{figures['date']} ({figures['machine']}). They were written before any of them was asked; ours was tuned on others. "
+        "The libraries got the same texts and weights, without the synonyms and kinds of page that ours has. "
+        "Sizes are compressed.",
+        "\n".join([heads, "|---" * 8 + "|", *rows]),
+        "Compare yourself: `python tests/search/compare.py`, in the environment that `scripts/test.py` makes.",
+    ]
 
 
 def measured(tree: Tree) -> Json:
     """The figures bench.py wrote last, or none."""
+    return _figures(tree.docs / MEASURED)
+
+
+def compared(tree: Tree) -> Json:
+    """The figures tests/search/compare.py wrote last, or none."""
+    return _figures(tree.docs / COMPARED)
+
+
+def _figures(path: Path) -> Json:
     try:
-        return dict(json.loads((tree.docs / MEASURED).read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 
@@ -455,9 +511,9 @@ def _fence(text: str, language: str, *classes: str, title: str = "") -> str:
 
 
 def _terms(kind: str, facts: list[tuple[str, str]]) -> str:
-    """Names and values (HTML) as a description list, which the search leaves out: run together, it reads badly."""
+    """Names and values (HTML) as a description list."""
     items = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
-    return f'<dl class="{kind}" data-search-exclude>{items}</dl>'
+    return f'<dl class="{kind}">{items}</dl>'
 
 
 def _mark(passed: bool) -> str:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proving import knowledge, knowledge_pages, pages
+from proving import knowledge, knowledge_pages, pages, search_index
 from proving.findings import Finding
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -11,7 +11,7 @@ from proving.source import Lab
 
 
 def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding]:
-    """Write the pages of labs and of the knowledge base; return what is wrong with the pages on disk."""
+    """Write the pages of labs and of the knowledge base, then the index of the search; return what is wrong on disk."""
     findings: list[Finding] = []
     others: dict[Path, str] = {}
     if (tree.docs / "knowledge").is_dir():
@@ -19,4 +19,4 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding
         findings += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
         others = knowledge_pages.pages(tree, known, labs, evidence, datetime.now(UTC).date())
     pages.stage(tree, labs, evidence, others)
-    return [*findings, *pages.include_findings(tree)]
+    return [*findings, *pages.include_findings(tree), *search_index.stage(tree)]

@@ -1,4 +1,4 @@
-"""bench.py: ours against the plain way, interleaved in one run on this machine, medians and ratios."""
+"""bench.py: ours against the plain way, interleaved in one run on this machine, medians and ratios; and how the site grows."""
 
 import argparse
 import json
@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from proving import notebook, pages, site
+from proving import growth, notebook, pages, proof, site
 from proving.commands.build import build
 from proving.display import complain, console, say, table
 from proving.paths import Tree, checkout
@@ -64,9 +65,16 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
     parser.add_argument("--no-write", action="store_true", help="leave the figures of the status page as they are")
+    parser.add_argument("--only", choices=("speed", "growth"), help="measure one of the two parts (default both)")
+    parser.add_argument(
+        "--scales", type=int, nargs="+", default=growth.SCALES, help="how often each page is there in the growth part"
+    )
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         complain("--rounds takes a whole number from 1.")
+        return 2
+    if min(options.scales) != 1 or options.scales != sorted(set(options.scales)):
+        complain("--scales takes rising whole numbers that begin with 1, such as 1 4 16.")
         return 2
     tree = checkout()
     labs, findings = read_all(tree)
@@ -76,12 +84,24 @@ def main(arguments: list[str]) -> int:
     if build(tree, reuse=True):
         complain("The site does not build; repair that first.")
         return 2
+    missed: list[str] = []
+    if options.only != "growth":
+        missed += _speed(tree, labs, options.rounds, write=not options.no_write)
+    if options.only != "speed":
+        missed += _growth(tree, labs, list(options.scales), write=not options.no_write)
+    for what in missed:
+        complain(f"Missed its bar: {what}")
+    return 1 if missed else 0
+
+
+def _speed(tree: Tree, labs: list[Lab], rounds: int, *, write: bool) -> list[str]:
+    """Measure each way so many times; return the bars that were missed."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         ways = _ways(tree, labs, Path(folder))
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(options.rounds):
+        for number in range(rounds):
             for name, way in ways.items():
-                console.print(f"round {number + 1} of {options.rounds}: {name} ", end="")
+                console.print(f"round {number + 1} of {rounds}: {name} ", end="")
                 started = time.perf_counter()
                 way()
                 seconds[name].append(time.perf_counter() - started)
@@ -91,11 +111,33 @@ def main(arguments: list[str]) -> int:
     if medians["serve warm"] > WARM_START_SECONDS:
         missed.append(f"warm start under {WARM_START_SECONDS:g} s")
     _print(medians)
-    if not options.no_write:
-        _write(tree, medians, options.rounds)
-    for what in missed:
-        complain(f"Missed its bar: {what}")
-    return 1 if missed else 0
+    if write:
+        _write(tree, _figures(medians, rounds))
+    return missed
+
+
+def _growth(tree: Tree, labs: list[Lab], scales: list[int], *, write: bool) -> list[str]:
+    """Measure the site at each scale; return the bars that were missed."""
+    complete = [lab for lab in labs if not lab.todos]
+    evidence = proof.prove(tree, [lab.slug for lab in complete], reuse=True)
+    rows = []
+    for scale in scales:
+        console.print(f"growth, {scale} times: ", end="")
+        rows.append(growth.measure(tree, complete, evidence, scale))
+        say(f"{rows[-1].pages} pages in {rows[-1].build_seconds:.1f} s")
+    missed, breaks = growth.verdict(rows)
+    lines = []
+    for row in rows:
+        line = [f"{row.scale}x", f"{row.pages}", f"{row.build_seconds:.1f}"]
+        line += [f"{row.build_seconds / row.pages * 1000:.1f}", f"{row.index_bytes // 1000}"]
+        lines.append(line + ["-" if ms is None else f"{ms:.1f}" for ms in (row.search_ms, row.late_ms)])
+    heads = ["scale", "pages", "build s", "ms a page", "index KB", "search ms", "19 of 20 within"]
+    table("\nGrowth", heads, lines)
+    say("\n".join(breaks))
+    if write:
+        about = {"date": date.today().isoformat(), "missed": missed, "breaks": breaks}
+        _write(tree, {"growth": {**about, "rows": [asdict(row) for row in rows]}})
+    return missed
 
 
 def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], None]]:
@@ -189,8 +231,8 @@ def _bar(row: Row) -> str:
     return f"at most {row.bar:g}" if row.bar else ""
 
 
-def _write(tree: Tree, medians: dict[str, float], rounds: int) -> None:
-    figures = {
+def _figures(medians: dict[str, float], rounds: int) -> dict[str, Any]:
+    return {
         "date": date.today().isoformat(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -207,7 +249,12 @@ def _write(tree: Tree, medians: dict[str, float], rounds: int) -> None:
             for row in ROWS
         ],
     }
+
+
+def _write(tree: Tree, figures: dict[str, Any]) -> None:
+    """Put these figures in the place of older ones of their kind."""
     path = tree.docs / pages.MEASURED
+    figures = {**pages.measured(tree), **figures}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     say(f"\nWritten to {tree.relative(path)}; the status page shows it after the next build.")

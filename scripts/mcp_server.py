@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""Let an agent search and read the course, over MCP (stdio, read-only)."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from proving import environment  # noqa: E402 # the path above has to be set first
+
+environment.enter()
+
+from proving.commands import mcp_server  # noqa: E402 # needs the environment
+from proving.guard import guarded  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(guarded(mcp_server.main))
