@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from proving import nav, notebook, reading
+from proving import learning_paths, nav, notebook, reading
 from proving.findings import Finding
 from proving.gates import GATES
 from proving.paths import Tree
@@ -66,6 +66,8 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
     _write(pages)
     named = reading.includes(tree, shown)  # last: they name pages by the titles written above
+    ways = learning_paths.includes(tree, reading.lessons(tree), shown)
+    named |= {tree.cache / "includes" / name: text for name, text in ways.items()}
     _write(named)
     pages |= named
     copied = []

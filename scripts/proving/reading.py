@@ -129,10 +129,10 @@ def onwards(lesson: Lesson, following: Lesson | None, labs: list[Lab]) -> str:
     """The next step: its lab where it has one, then the next lesson. progress.js adds its button here."""
     steps = [f"Do the lab: {_lab_link(lab, lesson.source)}, {lab.header.minutes} minutes" for lab in _its(lesson, labs)]
     if following:
-        link = f"[{_text(following.title)}]({_way(lesson.source, following.source)})"
+        link = f"[{plain(following.title)}]({href(lesson.source, following.source)})"
         steps.append(f"Read on: {link}, {following.minutes} minutes")
     else:
-        steps.append(f"[Choose a lab]({_way(lesson.source, 'labs/index.md')})")
+        steps.append(f"[Choose a lab]({href(lesson.source, 'labs/index.md')})")
     return next_step(steps, "read")
 
 
@@ -176,8 +176,8 @@ def _card(lesson: Lesson, labs: list[Lab], page: str) -> str:
     facts = [f"{lesson.minutes} minutes", *("with a lab" for _ in _its(lesson, labs)[:1])]
     return (
         '<li class="pg-card" markdown="block">\n\n'
-        f"[{_text(lesson.title)}]({_way(page, lesson.source)})\n{{ .pg-card-title }}\n\n"
-        f"{_text(lesson.summary)}\n\n"
+        f"[{plain(lesson.title)}]({href(page, lesson.source)})\n{{ .pg-card-title }}\n\n"
+        f"{plain(lesson.summary)}\n\n"
         f'<p class="pg-card-facts">{" ".join(f"<span>{fact}</span>" for fact in facts)}</p>\n\n</li>\n'
     )
 
@@ -187,7 +187,7 @@ def progress(course: list[Lesson], labs: list[Lab], page: str) -> str:
     steps = []
     placed: set[str] = set()
     for lesson in course:
-        steps.append(f"- [{_text(lesson.title)}]({_way(page, lesson.source)}){{ data-pg-kind=read }}")
+        steps.append(f"- [{plain(lesson.title)}]({href(page, lesson.source)}){{ data-pg-kind=read }}")
         placed |= {lab.slug for lab in _its(lesson, labs)}
         steps += [f"- {_lab_link(lab, page)}{{ data-pg-kind=done }}" for lab in _its(lesson, labs)]
     steps += [f"- {_lab_link(lab, page)}{{ data-pg-kind=done }}" for lab in labs if lab.slug not in placed]
@@ -220,14 +220,14 @@ def _question(tree: Tree, question: dict[str, Any], number: int, page: str, show
     )
     links = [_link(tree, source, page) for source in question["links"] if source in shown]
     how_to = f"{KNOWLEDGE}/{question['how_to']}.md"
-    guide = f"[{_text(_front(tree.docs / how_to).get('title', how_to))}]({_way(page, how_to)})"
+    guide = f"[{plain(_front(tree.docs / how_to).get('title', how_to))}]({href(page, how_to)})"
     data = f'data-harm="{question["harm"]}" data-effort="{question["effort"]}"'
     return (
         f'<fieldset class="pg-choice" id="{name}" {data} markdown="1">\n'
         f"<legend>{number}. {html.escape(question['ask'])}</legend>\n"
         f'<div class="pg-options">\n{options}</div>\n'
         '<div class="pg-step" markdown="1">\n\n'
-        f"**{_text(question['do'])}** {_text(question['why'])}\n\n"
+        f"**{plain(question['do'])}** {plain(question['why'])}\n\n"
         f"Takes {question['effort']}. {'; '.join(links)}. How-to: {guide}.\n\n"
         "</div>\n</fieldset>\n"
     )
@@ -237,7 +237,7 @@ def _link(tree: Tree, source: str, page: str) -> str:
     """A link to a lesson or a lab, with the word for which of them it is."""
     title = _front(tree.docs / source).get("title", "")
     kind = "Lab" if source.startswith("labs/") else "Lesson"
-    return f"{kind}: [{_text(title)}]({_way(page, source)})"
+    return f"{kind}: [{plain(title)}]({href(page, source)})"
 
 
 # -- small parts ------------------------------------------------------------------------------------
@@ -248,13 +248,13 @@ def _its(lesson: Lesson, labs: list[Lab]) -> list[Lab]:
 
 
 def _lab_link(lab: Lab, page: str) -> str:
-    return f"[{_text(lab.header.title)}]({_way(page, f'labs/{lab.slug}.md')})"
+    return f"[{plain(lab.header.title)}]({href(page, f'labs/{lab.slug}.md')})"
 
 
-def _way(page: str, target: str) -> str:
+def href(page: str, target: str) -> str:
     return relpath(target, dirname(page) or ".")
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
     """Plain text for one line of Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)

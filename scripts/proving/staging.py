@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proving import knowledge, knowledge_pages, pages, search_index
+from proving import knowledge, knowledge_pages, learning_paths, pages, reading, search_index
 from proving.findings import Finding
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -18,5 +18,6 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding
         known, findings = knowledge.read(tree, labs)
         findings += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
         others = knowledge_pages.pages(tree, known, labs, evidence, datetime.now(UTC).date())
+    findings += learning_paths.read(tree, reading.lessons(tree), labs)[1]
     pages.stage(tree, labs, evidence, others)
     return [*findings, *pages.include_findings(tree), *search_index.stage(tree)]
