@@ -91,6 +91,8 @@ def test_the_page_shows_clock_sum_and_what_is_planned(shop: Tree) -> None:
     assert "| 15 | end | **15** |" in page
     assert "Planned, and not yet in the sum: `later`." in page
     assert "| [All](../learn/paths.md#all) | clerks | 28 min in 3 steps | 1 lab |" in made["start/paths.md"]
+    begins = "Begin with [The till](start/till.md). The whole path: [28 min in 3 steps](learn/paths.md#all)."
+    assert f"- **All**, for clerks\n\n    {begins}" in made["paths.md"]
 
 
 def test_first_hour_is_two_labs_within_sixty_minutes() -> None:

@@ -270,15 +270,16 @@ def _coverage(
                 rows[family][name].append(page)
     for family, title in LISTS.items():
         lines.append(f"## {title} {{#{family.lower()}}}")
-        table = ["| Id | Threat | Attack executed | Controls | Defense proved |", "|---|---|---|---|---|"]
+        table = [
+            "| Id | Threat | Attack executed in | Controls | Defense proved in (exercises) |",
+            "|---|---|---|---|---|",
+        ]
         for name, threats in sorted(rows[family].items()):
             controls = list(dict.fromkeys(c for t in threats for c in t.list_of("controls")))
             proved = [c for c in controls if held[c]]
-            proof_links = list(dict.fromkeys(claim for c in proved for claim in held[c]))
-            shown = (
-                ", ".join(dict.fromkeys(f"[{titles[c]}](../labs/{c.split('#')[0]}.md)" for c in proof_links))
-                or "none yet"
-            )
+            claims = dict.fromkeys(claim for c in proved for claim in held[c])
+            by_lab = Counter(claim.split("#")[0] for claim in claims)
+            shown = ", ".join(f"[{titles[lab]}](../labs/{lab}.md) ({n})" for lab, n in by_lab.items()) or "none yet"
             attacks = ", ".join(f"[{titles[slug]}](../labs/{slug}.md)" for slug in attacking[name])
             table.append(
                 f"| {inline(name)} | {', '.join(f'[{inline(t.title)}](threats/{t.slug}.md)' for t in threats)} "

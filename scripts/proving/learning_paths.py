@@ -3,6 +3,7 @@
     docs/assets/paths.yml       for whom, and what is in it
       .cache/includes/learn/paths.md    each path with its steps and the sum of their minutes
       .cache/includes/start/paths.md    the same as one table
+      .cache/includes/paths.md          where each begins, for the landing page
 
 Minutes are never written there: a lesson and a lab say their own, and a lab of which only some exercises are done
 takes what the others would have taken less.
@@ -123,6 +124,7 @@ def includes(tree: Tree, course: list[Lesson], labs: list[Lab]) -> dict[str, str
     return {
         "learn/paths.md": "\n".join(_section(way, "learn/paths.md") for way in ways),
         "start/paths.md": _table(ways, "start/how-to-use-this-course.md"),
+        "paths.md": _beginnings(ways, "index.md"),
     }
 
 
@@ -151,6 +153,15 @@ def _table(ways: list[Way], page: str) -> str:
         later = f"{len(way.later)} lab{'s' * (len(way.later) > 1)}" if way.later else "-"
         rows.append(f"| {link} | {way.audience} | {_time(way.minutes)} in {len(way.steps)} steps | {later} |")
     return "\n".join(rows) + "\n"
+
+
+def _beginnings(ways: list[Way], page: str) -> str:
+    items = []
+    for way in ways:
+        rest = f"[{_time(way.minutes)} in {len(way.steps)} steps]({reading.href(page, 'learn/paths.md')}#{way.id})"
+        begin = f"Begin with {_link(way.steps[0], page)}. The whole path: {rest}."
+        items.append(f"- **{way.title}**, for {way.audience}\n\n    {begin}\n")
+    return "\n".join(items)
 
 
 def _time(minutes: int) -> str:
