@@ -952,7 +952,7 @@ class Gate:
 # that no rule asks for.
 
 # %% [markdown]
-# ## Exercise 3: around every call
+# ## Exercise 3: who asks?
 #
 # Now the control that stands at the enforcement point. Before each call it works out who asks, fetches the facts, and puts the
 # question to the gate. Everything it may rely on comes from the shop's own systems, through `Records`:
