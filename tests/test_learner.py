@@ -299,6 +299,25 @@ def test_a_fresh_copy_is_not_started(script: Script, lab: Path) -> None:
     assert "· not started Write the rule · not started Count the money 0 of 2 exercises done." in said
 
 
+def test_a_starter_that_runs_is_not_started_and_gives_no_hint(tree: Tree, script: Script, lab: Path) -> None:
+    """Such a starter fails its check as a wrong answer would; only an answer that was changed is one."""
+    source = tree.labs / "tiny" / "lab.py"
+    text = source.read_text(encoding="utf-8")
+    runs = text.replace(
+        "    return sum(coins)\n    ### END", "    return sum(coins)\n    ### STUB\n    # return 0\n    ### END"
+    )
+    assert runs != text
+    source.write_text(runs, encoding="utf-8")
+    lab.unlink()
+    workspace.open_copy(tree, read(tree, "tiny"))
+    answer(lab, count="def count(coins: list[int]) -> int:\n    # I shall think about it tomorrow.\n    return 0\n")
+    code, said = check(script, lab)
+    assert code == 1
+    assert "· not started Count the money 0 of 2" in said
+    answer(lab, count="def count(coins: list[int]) -> int:\n    return 1\n")
+    assert "✗ wrong Count the money" in check(script, lab)[1]
+
+
 def test_all_answers_right(tree: Tree, script: Script, lab: Path) -> None:
     answer(lab, rule=RULE, count=COUNT)
     code, said = check(script, lab)

@@ -1,5 +1,6 @@
 """The learner's copies under work/: made once, kept across updates, reset with a copy kept."""
 
+import ast
 import hashlib
 import json
 import os
@@ -72,6 +73,8 @@ def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[J
     Raises `ValueError` when the file is no notebook of this lab, OSError when it cannot be read.
     """
     cells, missing = _cells(lab, copy)
+    answers = {c["exercise"]: c["learner"] for c in cells if c["tag"] == "exercise"}
+    untouched = {e.id for e in lab.exercises if _same_code(answers[e.id], e.starter)}
     limits = Limits(cell_seconds=seconds, lab_seconds=max(180, 2 * seconds))
     fatal: dict[str, str] = {}
     remarks: list[str] = []
@@ -117,8 +120,19 @@ def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[J
         elif exercise.id in missing and result["status"] != "done":
             message = f"Its cell is gone from your notebook. {_AGAIN.format(lab.slug)}"
             result = {"exercise": exercise.id, "status": "not started", "message": message}
+        elif exercise.id in untouched and result["status"] == "wrong":
+            # A starter that runs is refused like an answer; whoever has not begun is told so, and gets no hint yet.
+            result = {"exercise": exercise.id, "status": "not started", "message": ""}
         judged.append(result)
     return judged, remarks
+
+
+def _same_code(text: str, other: str) -> bool:
+    """Whether two cells are the same but for comments, blank lines and spelling."""
+    try:
+        return ast.dump(ast.parse(text)) == ast.dump(ast.parse(other))
+    except SyntaxError:
+        return text.strip() == other.strip()
 
 
 def _cells(lab: Lab, copy: Path) -> tuple[list[Json], set[str]]:
