@@ -311,6 +311,23 @@ def test_a_refused_call_has_no_effect_and_is_on_record() -> None:
     assert not [row for row in outcome.effects if row["what"] == "mail"]
 
 
+class Slip(Control):
+    async def before(self, call: Call) -> None:
+        raise ZeroDivisionError("a slip")
+
+
+class NotAsync(Control):
+    def after(self, call: Call, result: str) -> None:  # type: ignore[override] # the slip that is tested
+        pass
+
+
+@pytest.mark.parametrize(("control", "error"), [(Slip(), ZeroDivisionError), (NotAsync(), TypeError)])
+def test_a_bug_in_a_control_comes_out_as_it_is(control: Control, error: type[Exception]) -> None:
+    """On the wire it is "internal server error", which helps nobody who writes a control."""
+    with pytest.raises(error):
+        asyncio.run(try_case(case("leak-the-inbox"), EnforcementPoint({"slip": control})))
+
+
 def test_nothing_is_built_on_a_refusal() -> None:
     class NoList(Control):
         async def before(self, call: Call) -> None:

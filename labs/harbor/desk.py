@@ -84,7 +84,16 @@ async def connect(clients: Sequence[Client]) -> Tools:
 async def open_desk(
     world: World, point: EnforcementPoint, others: Sequence[MCPServer[Any]] = ()
 ) -> AsyncIterator[Tools]:
-    """Connect order-desk to the shop's servers, each guarded by `point`, and to `others`, in memory."""
+    """Connect order-desk to the shop's servers, each guarded by `point`, and to `others`, in memory.
+
+    Raises what a control raised that was no refusal, in place of the error that the protocol makes of it.
+    """
     servers = [*(make([point.guard(name)]) for name, make in world.servers.items()), *others]
-    async with AsyncExitStack() as stack:
-        yield await connect([await stack.enter_async_context(Client(server, mode="2026-07-28")) for server in servers])
+    try:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(Client(server, mode="2026-07-28")) for server in servers]
+            yield await connect(clients)
+    except Exception:
+        if point.broken is not None:
+            raise point.broken from None
+        raise

@@ -88,6 +88,7 @@ class EnforcementPoint:
 
     def __post_init__(self) -> None:
         self._off: set[str] = set()
+        self.broken: Exception | None = None  # what a control raised that was no refusal
         self._task = ""
         self._done: list[Done] = []
 
@@ -129,21 +130,28 @@ class EnforcementPoint:
 
     async def _call(self, call: Call, make: Callable[[], Awaitable[HandlerResult]]) -> HandlerResult:
         for name, control in self.on.items():
-            try:
-                await control.before(call)
-            except Refused as refusal:
+            if refusal := await self._ask(control.before, call):
                 return self._refuse(call, name, refusal)
         result = _plain(await make())
         text = text_of(result)
         for name, control in self.on.items():
-            try:
-                await control.after(call, text)
-            except Refused as refusal:
+            if refusal := await self._ask(control.after, call, text):
                 return self._refuse(call, name, refusal)
         if not result.get("isError"):
             self._done.append(Done(call.server, call.tool, call.arguments, text))
         self.decisions.append(Decision(call))
         return result
+
+    async def _ask(self, control: Callable[..., Awaitable[None]], *about: Any) -> Refused | None:
+        """What a control answers. Any other error is a bug in it: kept, because the wire would only say "internal error"."""
+        try:
+            await control(*about)
+        except Refused as refusal:
+            return refusal
+        except Exception as error:
+            self.broken = error
+            raise
+        return None
 
     def _refuse(self, call: Call, by: str, refusal: Refused) -> CallToolResult:
         self.decisions.append(Decision(call, by, str(refusal)))
