@@ -4,13 +4,16 @@ All broken labs are proved in one run beside one good lab, which has to pass in 
 """
 
 import json
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Script, small_checkout, write_small_lab
-from proving import notebook, proof
+from proving import notebook, processes, proof
+from proving.commands import validate
 from proving.paths import Tree
 from proving.runner import WARM_IS_POSSIBLE, Limits
 from proving.source import read, read_all
@@ -153,6 +156,15 @@ BROKEN = [
         ("leaves a process behind: sleep 601",),
     ),
     Broken(
+        "leaves-slow-daemon",
+        (
+            PRINT,
+            "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(0.3)\n        os.execvp('sleep', ['sleep', '603'])\n    os._exit(0)\nos.wait();",
+        ),
+        "bounds",
+        ("leaves a process behind: sleep 603",),
+    ),
+    Broken(
         "dies-with-child",
         (PRINT, "import os, subprocess\nsubprocess.Popen(['sleep', '602'], start_new_session=True)\nos._exit(1)"),
         "bounds",
@@ -264,10 +276,18 @@ def test_nothing_is_left_behind(proved: tuple[Tree, dict[str, proof.Evidence], f
         for p in psutil.process_iter(["cmdline"])
         if p.info["cmdline"]
         and p.info["cmdline"][0] == "sleep"
-        and p.info["cmdline"][1:] in (["600"], ["601"], ["602"])
+        and p.info["cmdline"][1:] in (["600"], ["601"], ["602"], ["603"])
     ]
     assert left == []
     assert not (proved[0].root / "outside.txt").exists()
+
+
+def test_what_was_killed_is_dead_and_not_dying() -> None:
+    """Or it would be found a second time, below another process, and held against another lab."""
+    for _ in range(50):
+        child = subprocess.Popen(["sleep", "604"])
+        assert processes.kill_one(child.pid)
+        assert child.poll() is not None
 
 
 def test_passed_evidence_is_cached_and_failed_is_not(proved: tuple[Tree, dict[str, proof.Evidence], float]) -> None:
@@ -401,3 +421,47 @@ def test_validate_exit_codes(tree: Tree, script: Script) -> None:
     unknown = script("validate.py", "nope")
     assert unknown.returncode == 2 and "Labs here: tiny" in unknown.stderr
     assert script("validate.py", "--jobs", "0").returncode == 2
+
+
+def test_repeat_counts_the_runs_that_failed_and_shows_what_was_printed_differently(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lab sees a number that is another one in each round, prints it, and fails on the second."""
+    write_small_lab(tree, "good")
+    write_small_lab(
+        tree, "moody", (PRINT, "number = (lab.files / 'rule.txt').read_text()\nprint(number)\nassert number != '2'")
+    )
+    once, rounds = proof.prove, []
+
+    def counted(*arguments: Any, **options: Any) -> list[proof.Evidence]:
+        rounds.append("")
+        (tree.labs / "moody" / "files" / "rule.txt").write_text(str(len(rounds)))
+        return once(*arguments, **options)
+
+    monkeypatch.setattr(proof, "prove", counted)
+    monkeypatch.setenv("PROVING_GROUND_ROOT", str(tree.root))
+    assert validate.main(["--repeat", "3", "--json", str(tmp_path / "out.json")]) == 1
+    said = capsys.readouterr().out
+    assert "good: 3 of 3 runs passed, 0 differences printed" in said
+    assert "moody: 2 of 3 runs passed, 2 differences printed" in said
+    good, moody = json.loads((tmp_path / "out.json").read_text())["repeated"]
+    assert good == {"slug": "good", "runs": 3, "passed": 3, "findings": [], "differences": []}
+    assert "AssertionError" in moody["findings"][0] and moody["findings"][0].startswith("run 2: labs/moody/lab.py:")
+    assert [line.partition(":")[0] for line in moody["differences"]] == ["run 2, cell code", "run 3, cell code"]
+
+
+def test_repeat_fails_on_a_difference_alone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_small_lab(tree, "tiny", (PRINT, "print((lab.files / 'rule.txt').read_text())"))
+    once, rounds = proof.prove, []
+
+    def counted(*arguments: Any, **options: Any) -> list[proof.Evidence]:
+        rounds.append("")
+        (tree.labs / "tiny" / "files" / "rule.txt").write_text("\n" * len(rounds))  # blank lines count as well
+        return once(*arguments, **options)
+
+    monkeypatch.setattr(proof, "prove", counted)
+    monkeypatch.setenv("PROVING_GROUND_ROOT", str(tree.root))
+    assert validate.main(["tiny"]) == 0
+    assert validate.main(["tiny", "--repeat", "2"]) == 1
+    assert validate.main(["tiny", "--repeat", "0"]) == 2
+    assert validate.main(["tiny", "--repeat", "2", "--cached"]) == 2

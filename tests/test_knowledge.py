@@ -57,7 +57,7 @@ It is empty.
 @pytest.fixture
 def shop(tree: Tree) -> Tree:
     """A small checkout with one lab, one control it proves, and one threat."""
-    write_small_lab(tree)
+    write_small_lab(tree, "tiny", ("# threats: []", '# threats: ["ASI03:2026"]'))
     for folder, name, text in (("controls", "closed-till", CONTROL), ("threats", "emptied-till", THREAT)):
         (tree.docs / "knowledge" / folder).mkdir(parents=True)
         (tree.docs / "knowledge" / folder / f"{name}.md").write_text(text)
@@ -68,12 +68,13 @@ def problems(tree: Tree) -> str:
     return "\n".join(map(str, knowledge.read(tree, read_all(tree)[0])[1]))
 
 
-def written(tree: Tree, *, passed: bool = True, today: datetime.date = TODAY) -> dict[str, str]:
+def written(tree: Tree, *, passed: bool = True, landed: bool = True, today: datetime.date = TODAY) -> dict[str, str]:
     """The generated pages by their path below the checkout."""
     labs, _ = read_all(tree)
     known, findings = knowledge.read(tree, labs)
     assert findings == []
-    evidence = [proof.Evidence("tiny", {"passed": passed}, [], [], {})]
+    verdict = {"passed": passed, "gates": {"attack_lands": {"passed": landed}}}
+    evidence = [proof.Evidence("tiny", verdict, [], [], {})]
     made = knowledge_pages.pages(tree, known, labs, evidence, today)
     return {tree.relative(path): text for path, text in made.items()}
 
@@ -183,6 +184,37 @@ def test_links_are_turned_round(shop: Tree) -> None:
         in control
     )
     assert "[Closed till](../controls/closed-till.md): proved in this build" in threat
+
+
+def test_a_threat_leads_to_the_lab_that_attacks(shop: Tree) -> None:
+    """The lab names the id in its header; the page need not name the lab."""
+    page = shop.docs / "knowledge" / "threats" / "emptied-till.md"
+    page.write_text(page.read_text().replace("labs: [tiny]", "labs: []"))
+    assert (
+        "- **Attack, executed:** [Keep the till closed (tiny)](../../labs/tiny.md)"
+        in written(shop)[".cache/includes/foot/threats/emptied-till.md"]
+    )
+
+
+def row_of(name: str, pages: dict[str, str]) -> list[str]:
+    """The cells of one row of the coverage matrix."""
+    coverage = pages["docs/knowledge/coverage.md"].splitlines()
+    return [cell.strip() for cell in next(line for line in coverage if line.startswith(f"| {name}")).split("|")[1:-1]]
+
+
+def test_an_attack_counts_when_it_landed(shop: Tree) -> None:
+    assert row_of("ASI03:2026", written(shop))[2] == "[Keep the till closed (tiny)](../labs/tiny.md)"
+    assert row_of("ASI03:2026", written(shop, landed=False))[2] == "none yet"
+
+
+def test_a_risk_without_an_attack_says_why(shop: Tree) -> None:
+    page = shop.docs / "knowledge" / "threats" / "emptied-till.md"
+    text = page.read_text().replace("ASI03:2026", "ASI08:2026")
+    page.write_text(text.replace("labs: [tiny]", "labs: [later]\nnot_executed: it takes two tills"))
+    (shop.labs / "planned.yml").write_text("- {slug: later, track: start}\n")
+    assert row_of("ASI08:2026", written(shop))[2] == "it takes two tills; planned: `later`"
+    page.write_text(text.replace("labs: [tiny]", "labs: [tiny]\nnot_executed: it takes two tills"))
+    assert "says why no attack is executed, and names a lab that is built" in problems(shop)
 
 
 def test_a_gap_is_shown(shop: Tree) -> None:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_small_lab
 from proving.paths import Tree
+from test_kernel import cells, execute, printed
 
 sys.path.insert(0, str(ROOT / "labs"))
 
@@ -188,12 +189,13 @@ def test_a_check_that_failed_leaves_none_open() -> None:
     assert checks._Open.exercise is None
 
 
-def test_ipython_shows_the_sentence_and_nothing_else() -> None:
+def test_ipython_shows_the_sentence_and_nothing_else(tree: Tree) -> None:
+    write_small_lab(tree)
     cells = [
-        "from labkit import *",
-        "def rule(who):\n    return staff[who]",
+        "from labkit import *\nlab = begin('tiny')",
+        "def guard(who):\n    return staff[who]",
         "with check('rule'):\n    with works('Ada', hint='Serve Ada.'):\n        expect(False, 'The till stayed empty.')",
-        "with check('rule'):\n    rule('ada')",
+        "with check('rule'):\n    guard('ada')",
         "with check('rule'):\n    raise NotImplementedError('Write the rule')",
     ]
     code = (
@@ -201,15 +203,73 @@ def test_ipython_shows_the_sentence_and_nothing_else() -> None:
         "shell = InteractiveShell.instance(colors='nocolor')\n"
         f"for cell in {cells!r}: shell.run_cell(cell)"
     )
-    environment = {**PYTHON_WITH_LABKIT, "LABKIT_EVENTS": os.devnull}
+    environment = {**os.environ, "PYTHONPATH": str(tree.labs), "LABKIT_EVENTS": os.devnull}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
     assert result.stdout.splitlines() == [
         "✗ The till stayed empty.",
-        "✗ Your code raised NameError: name 'staff' is not defined (in rule, at `return staff[who]`); "
+        "✗ Your code raised NameError: name 'staff' is not defined (in guard, at `return staff[who]`); "
         "the check expected it to finish.",
         "✗ Not started: rule. Write the rule",
     ]
     assert "Traceback" not in result.stderr
+
+
+HELPERS = '\ndef visit(rule, who):\n    return rule(who)\n\n\ndef break_open(who):\n    raise OSError("jammed")\n'
+WHOSE_LINE = {
+    "the learner's, called by a helper of the lab": (
+        "def guard(who):\n    return staff[who]",
+        "visit(guard, 'ada')",
+        "name 'staff' is not defined (in guard, at `return staff[who]`)",
+    ),
+    "the learner's, that called a helper of the lab": (
+        "def guard(who):\n    return break_open(who)",
+        "guard('ada')",
+        "OSError: jammed (in guard, at `return break_open(who)`)",
+    ),
+    "a helper that the learner added": (
+        "def listed(who):\n    return staff[who]\n\ndef guard(who):\n    return listed(who)",
+        "visit(guard, 'ada')",
+        "name 'staff' is not defined (in listed, at `return staff[who]`)",
+    ),
+    "a method that the learner wrote, in async code": (
+        "class guard:\n    async def __call__(self, who):\n        return break_open(who)",
+        "run(guard()('ada'))",
+        "OSError: jammed (in __call__, at `return break_open(who)`)",
+    ),
+    "none of the learner's": ("def guard(who):\n    return who", "break_open(guard('ada'))", "OSError: jammed)"),
+}
+
+
+def whose_line_cells() -> list[str]:
+    """A setup with helpers of the lab, then an answer and a check for each case."""
+    found = [f"from labkit import begin, check, run, works\nlab = begin('tiny')\n{HELPERS}"]
+    for answer, call, _ in WHOSE_LINE.values():
+        found += [answer, f'with check("rule"), works("Ada opens", hint="Serve staff."):\n    {call}']
+    return found
+
+
+def test_a_hint_names_the_learners_own_line_or_none_in_the_worker(tree: Tree, tmp_path: Path) -> None:
+    write_small_lab(tree)
+    (tmp_path / "events").mkdir()
+    code = (
+        "import io, pathlib; from proving import worker\n"
+        f"w = worker._Worker({{}}, pathlib.Path({str(tmp_path)!r}), io.StringIO()); w.shell = worker._shell()\n"
+        f"for cell in {whose_line_cells()!r}: ran, tried = w._run_cell('a', cell), w._try_cell('a', cell); "
+        "print(ran['error'] and ran['error']['value'], tried, sep='\\n')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(tree.labs)])}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    said = [line for line in result.stdout.splitlines() if line != "None"]
+    assert len(said) == 2 * len(WHOSE_LINE), result.stdout + result.stderr
+    for (name, (_, _, expected)), ran, tried in zip(WHOSE_LINE.items(), said[::2], said[1::2], strict=True):
+        assert expected in ran and expected in tried, name
+
+
+def test_a_hint_names_the_learners_own_line_or_none_in_a_kernel(tree: Tree, tmp_path: Path) -> None:
+    write_small_lab(tree)
+    _, *ran = execute(tree, cells(*whose_line_cells()), tmp_path / "temporary")
+    for (name, (_, _, expected)), check in zip(WHOSE_LINE.items(), ran[1::2], strict=True):
+        assert expected in printed(check["outputs"]), name
 
 
 # -- the record -------------------------------------------------------------------------------

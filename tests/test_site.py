@@ -172,6 +172,50 @@ def test_a_lab_that_falls_short_is_shown_as_such(tree: Tree) -> None:
     assert "No lab was proved" in (tree.cache / "includes" / "excerpt.md").read_text(encoding="utf-8")
 
 
+NAMED = ("# %%\nprint", '# %% id="staff"\nprint')
+
+
+def test_a_page_shows_what_a_cell_printed(tree: Tree) -> None:
+    write_small_lab(tree, "tiny", NAMED)
+    (tree.root / "mkdocs.yml").write_text("nav: [labs/index.md, labs/tiny.md]\n")
+    (tree.docs / "start" / "till.md").write_text('# The till\n\n--8<-- "runs/tiny/staff.md"\n')
+    labs, _ = read_all(tree)
+    evidence = proof.prove(tree)
+    assert staging.stage(tree, labs, evidence) == []
+    include = tree.cache / "includes" / "runs" / "tiny" / "staff.md"
+    assert "['ada', 'bo']" in include.read_text(encoding="utf-8")
+    assert "Recorded in this build, in the lab Keep the till closed" in include.read_text(encoding="utf-8")
+
+    # Where the lab does not pass, the page says so and the site is built.
+    assert staging.stage(tree, labs, []) == []
+    assert "did not get here" in include.read_text(encoding="utf-8")
+
+    # A cell without an id leaves no include behind.
+    write_small_lab(tree, "tiny")
+    (finding,) = staging.stage(tree, read_all(tree)[0], evidence)
+    assert not include.exists()
+    assert "docs/start/till.md:3" in str(finding) and "id staff" in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("runs/tiny/staf.md", "Cells there that do: staff. Correct the line"),
+        ("runs/tiny/silent.md", "Cells there that do: staff."),
+        (
+            "runs/tin/staff.md",
+            "No cell of the lab tin has the id staff and prints something. Cells there that do: none.",
+        ),
+    ],
+)
+def test_an_include_of_no_cell_is_named_with_its_repair(tree: Tree, line: str, says: str) -> None:
+    write_small_lab(tree, "tiny", (NAMED[0], '# %% id="silent"\nnothing = None\n\n' + NAMED[1]))
+    (tree.docs / "start" / "till.md").write_text(f'# The till\n\n--8<-- "{line}"\n')
+    (finding,) = staging.stage(tree, read_all(tree)[0], proof.prove(tree))
+    assert finding.where == "docs/start/till.md:3"
+    assert says in str(finding)
+
+
 def test_staging_takes_away_what_an_earlier_run_left(built: Built, tmp_path: Path) -> None:
     tree = Tree(tmp_path / "again")
     for name in ("docs", "labs"):

@@ -60,6 +60,18 @@ WRONG = [
         "lab.py:37",
         ("'speed' does not belong here",),
     ),
+    Wrong(
+        "id of a prose cell",
+        ('[markdown] tags=["instructor"]', '[markdown] id="notes"'),
+        "lab.py:",
+        ("'id' does not belong here",),
+    ),
+    Wrong("id of a check", ('tags=["check"]', 'tags=["check"] id="seen"'), "lab.py:", ("'id' does not belong here",)),
+    Wrong("id that is no slug", ('tags=["attack"]', 'tags=["attack"] id="No 1"'), "lab.py:37", ("is no slug",)),
+    Wrong("empty id", ('tags=["attack"]', 'tags=["attack"] id=""'), "lab.py:37", ("Fill it in",)),
+    Wrong("id of an exercise", ('tags=["attack"]', 'tags=["attack"] id="rule"'), "lab.py:", ("'rule' is taken",)),
+    Wrong("id of another cell", ('tags=["attack"]', 'tags=["attack"] id="setup"'), "lab.py:37", ("'setup' is taken",)),
+    Wrong("id of the title", ('tags=["attack"]', 'tags=["attack"] id="title"'), "lab.py:37", ("'title' is taken",)),
     Wrong("garbled marker", ('tags=["attack"]', "tags=[attack"), "lab.py:37", ("cannot be read",)),
     Wrong("mistake missing", (MISTAKE, "# %%"), "lab.py:44", ("lists 2 mistakes", "at least 3")),
     Wrong("empty hint", ('catches="guard must return"', 'catches=" "'), "lab.py:", ("A hint is never empty",)),
@@ -108,6 +120,19 @@ def test_the_tiny_lab_itself_is_right(tree: Tree) -> None:
     assert [m.title for m in exercise.mistakes] == ["Refuses everyone", "Refuses one name", "Returns nothing"]
     assert 'raise NotImplementedError("Write the rule")' in exercise.starter
     assert "SOLUTION" not in exercise.starter + exercise.solution
+
+
+def test_plain_and_attack_cells_may_have_an_id(tree: Tree) -> None:
+    write_small_lab(
+        tree,
+        "tiny",
+        ('tags=["attack"]', 'tags=["attack"] id="stranger"'),
+        ("# %%\nprint", '# %% id="code-2"\nprint("staff")\n\n# %%\nprint()\n\n# %%\nprint'),
+    )
+    lab = read(tree, "tiny")
+    assert [c.id for c in lab.cells if c.named] == ["stranger", "code-2"]
+    assert [c.id for c in lab.cells if c.kind == "code" and c.tag is None] == ["code-2", "code", "code-3"]
+    assert not lab.exercises[0].cell.named
 
 
 def test_every_finding_is_told_at_once(tree: Tree) -> None:

@@ -12,10 +12,14 @@ the ASGI app. A host that nobody added does not exist, so no request can leave t
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
 from starlette.applications import Starlette
+
+if TYPE_CHECKING:
+    import httpx
 
 Hook = Callable[[httpx2.Request], Awaitable[None]]
 
@@ -81,6 +85,22 @@ class Internet:
             mounts={f"all://{host}": httpx2.ASGITransport(app=app) for host, app in self._running.items()},
             auth=auth,
             event_hooks={"request": list(before_sending), "response": [note]},
+        )
+
+    def httpx_client(self) -> "httpx.AsyncClient":
+        """Return the same client for a library that still speaks httpx and not httpx2, as a2a-sdk 1.3.0 does."""
+        import httpx  # here, so that labs without such a library do not load it
+
+        async def note(response: httpx.Response) -> None:
+            self.trace.append(Exchange(response.request.method, str(response.request.url), response.status_code))
+
+        def no_such_host(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError(f"no such host: {request.url.host}", request=request)
+
+        return httpx.AsyncClient(
+            transport=httpx.MockTransport(no_such_host),
+            mounts={f"all://{host}": httpx.ASGITransport(app=app) for host, app in self._running.items()},
+            event_hooks={"response": [note]},
         )
 
 

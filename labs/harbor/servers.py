@@ -1,19 +1,21 @@
 """The MCP servers of Harbor Goods, one function each: mailbox, orders, payments.
 
 A server without `protection` asks nobody for a token. That is right in a test that talks to it
-in memory, and wrong on a network.
+in memory, and wrong on a network. `middleware` is where an enforcement point goes
+(enforcement.py): it sees each request before the server does.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
@@ -43,8 +45,17 @@ class Letter:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """One mail that left the shop."""
+
+    to: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
 class Refund:
-    """One row of the payments ledger: what was paid, who asked, and through whom."""
+    """One row of the payments ledger: what was paid back, who asked, and through whom."""
 
     order: str
     cents: int
@@ -52,12 +63,39 @@ class Refund:
     through: str
 
 
+@dataclass(frozen=True)
+class Payment:
+    """One row of the payments ledger: an invoice that was paid."""
+
+    account: str
+    cents: int
+    reference: str
+
+
+class Order(TypedDict):
+    """One order: whose it is, what, where it goes, what it cost and what of that was refunded, in cents."""
+
+    order: str
+    customer: str
+    item: str
+    address: str
+    total: int
+    refunded: int
+
+
 Refunder = Callable[[str, int], Awaitable[None]]
+Middleware = Sequence[ServerMiddleware[Any]]
 
 
-def mailbox(letters: Sequence[Letter], protection: Protection | None = None) -> MCPServer[Any]:
-    """Read the shop's inbox."""
-    server = _server("mailbox", protection)
+def mailbox(
+    letters: Sequence[Letter],
+    protection: Protection | None = None,
+    *,
+    outbox: list[Sent] | None = None,
+    middleware: Middleware = (),
+) -> MCPServer[Any]:
+    """Read the shop's inbox and, with an `outbox`, send mail."""
+    server = _server("mailbox", protection, middleware)
 
     @server.tool()
     async def list_mail() -> list[str]:
@@ -71,20 +109,44 @@ def mailbox(letters: Sequence[Letter], protection: Protection | None = None) -> 
             raise ToolError(f"there is no mail {number}")
         return letters[number].body
 
+    if outbox is not None:
+
+        @server.tool()
+        async def send_mail(to: str, subject: str, body: str) -> str:
+            """Send a mail from the shop's address."""
+            outbox.append(Sent(to, subject, body))
+            return "sent"
+
     return server
 
 
-def orders(database: sqlite3.Connection, pay: Refunder, protection: Protection | None = None) -> MCPServer[Any]:
-    """Look orders up, and refund them: never more than was paid, and no refund above the limit."""
-    server = _server("orders", protection)
+def orders(
+    database: sqlite3.Connection,
+    pay: Refunder,
+    protection: Protection | None = None,
+    *,
+    middleware: Middleware = (),
+) -> MCPServer[Any]:
+    """Look orders up, readdress them, and refund them: never more than was paid, and no refund above the limit."""
+    server = _server("orders", protection, middleware)
 
     @server.tool()
-    async def get_order(order: str) -> dict[str, int]:
-        """Return what an order cost and what of it was refunded, in cents."""
-        row = database.execute("SELECT total, refunded FROM orders WHERE id = ?", (order,)).fetchone()
+    async def get_order(order: str) -> Order:
+        """Return one order: whose it is, what it is, where it goes, its cost and what of it was refunded, in cents."""
+        row = database.execute(
+            "SELECT id, customer, item, address, total, refunded FROM orders WHERE id = ?", (order,)
+        ).fetchone()
         if row is None:
             raise ToolError(f"there is no order {order}")
-        return {"total": row[0], "refunded": row[1]}
+        return Order(order=row[0], customer=row[1], item=row[2], address=row[3], total=row[4], refunded=row[5])
+
+    @server.tool()
+    async def change_address(order: str, address: str) -> str:
+        """Send an order to another address."""
+        changed = database.execute("UPDATE orders SET address = ? WHERE id = ?", (address, order))
+        if not changed.rowcount:
+            raise ToolError(f"there is no order {order}")
+        return f"order {order} goes to {address}"
 
     @server.tool()
     async def refund_order(order: str, cents: int) -> str:
@@ -103,9 +165,11 @@ def orders(database: sqlite3.Connection, pay: Refunder, protection: Protection |
     return server
 
 
-def payments(ledger: list[Refund], protection: Protection | None = None) -> MCPServer[Any]:
-    """Pay money back. It knows no limit: who may call it has to know one."""
-    server = _server("payments", protection)
+def payments(
+    ledger: list[Refund | Payment], protection: Protection | None = None, *, middleware: Middleware = ()
+) -> MCPServer[Any]:
+    """Pay money back, and pay invoices. It knows no limit: who may call it has to know one."""
+    server = _server("payments", protection, middleware)
 
     @server.tool()
     async def refund(order: str, cents: int) -> str:
@@ -116,17 +180,23 @@ def payments(ledger: list[Refund], protection: Protection | None = None) -> MCPS
         ledger.append(Refund(order, cents, asked_by=subject, through=actor))
         return "paid"
 
+    @server.tool()
+    async def pay_invoice(account: str, cents: int, reference: str) -> str:
+        """Pay an invoice from the shop's own account."""
+        ledger.append(Payment(account, cents, reference))
+        return "paid"
+
     return server
 
 
-def order_book(rows: Sequence[tuple[str, str, int]]) -> sqlite3.Connection:
-    """Return a database in memory with these orders: id, customer, total in cents."""
+def order_book(rows: Iterable[Order]) -> sqlite3.Connection:
+    """Return a database in memory with these orders."""
     database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     database.execute(
-        "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, total INTEGER NOT NULL,"
-        " refunded INTEGER NOT NULL DEFAULT 0)"
+        "CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, item TEXT NOT NULL, address TEXT NOT NULL,"
+        " total INTEGER NOT NULL, refunded INTEGER NOT NULL)"
     )
-    database.executemany("INSERT INTO orders (id, customer, total) VALUES (?, ?, ?)", rows)
+    database.executemany("INSERT INTO orders VALUES (:order, :customer, :item, :address, :total, :refunded)", rows)
     return database
 
 
@@ -143,7 +213,14 @@ def http_app(server: MCPServer[Any], url: str) -> Starlette:
     )
 
 
-def _server(name: str, protection: Protection | None) -> MCPServer[Any]:
+def _server(name: str, protection: Protection | None, middleware: Middleware) -> MCPServer[Any]:
+    # Making a server sets up logging for the whole process; at its usual level every HTTP request would be printed.
     if protection is None:
-        return MCPServer(name)
-    return MCPServer(name, auth=protection.settings, token_verifier=protection.verifier)
+        return MCPServer(name, log_level="WARNING", middleware=middleware)
+    return MCPServer(
+        name,
+        log_level="WARNING",
+        auth=protection.settings,
+        token_verifier=protection.verifier,
+        middleware=middleware,
+    )

@@ -1,12 +1,12 @@
 """Checks: what must be refused, what must still work, and the one sentence when it is not so."""
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from labkit import record
 from labkit.events import LabError, emit, say
+from labkit.whose import learners_line
 
 
 class CheckFailed(Exception):
@@ -66,7 +66,9 @@ def refused(what: str, *, by: type[Exception] | tuple[type[Exception], ...], hin
         return
     except Exception as error:
         expected = " or ".join(kind.__name__ for kind in kinds)
-        _fail(f"Your code raised {_one_line(error)}{_where(error)}; expected {expected}, to refuse this: {what}.")
+        _fail(
+            f"Your code raised {_one_line(error)}{learners_line(error, _Open.exercise)}; expected {expected}, to refuse this: {what}."
+        )
     _fail(f"Got through: {what}. {hint}")
 
 
@@ -79,7 +81,7 @@ def works(what: str, *, hint: str) -> Iterator[None]:
     except (CheckFailed, NotImplementedError, LabError):
         raise
     except Exception as error:
-        _fail(f"No longer works: {what} ({_one_line(error)}{_where(error)}). {hint}")
+        _fail(f"No longer works: {what} ({_one_line(error)}{learners_line(error, _Open.exercise)}). {hint}")
     _Open.works += 1
     emit("works", what, exercise=_Open.exercise)
     say("✓ works:", what)
@@ -101,7 +103,9 @@ def check(exercise: str) -> Iterator[None]:
         emit("not-started", sentence, exercise=exercise)
         raise NotStarted(sentence) from None
     except (Exception, SystemExit) as error:
-        _fail(f"Your code raised {_one_line(error)}{_where(error)}; the check expected it to finish.")
+        _fail(
+            f"Your code raised {_one_line(error)}{learners_line(error, _Open.exercise)}; the check expected it to finish."
+        )
     finally:
         _Open.exercise = None
 
@@ -123,13 +127,3 @@ def _fail(sentence: str) -> NoReturn:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _where(error: BaseException) -> str:
-    """The innermost line of the learner's own code, as far as the traceback knows it."""
-    cells = ("ipython-input", "ipykernel_")
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if any(mark in f.filename for mark in cells)]
-    frames = [f for f in frames if f.name != "<module>"]
-    if not frames:
-        return ""
-    return f" (in {frames[-1].name}, at `{frames[-1].line}`)" if frames[-1].line else f" (in {frames[-1].name})"

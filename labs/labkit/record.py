@@ -22,6 +22,11 @@ def open_lab(slug: str) -> None:
     _slug = slug
 
 
+def open_slug() -> str | None:
+    """The lab that is open, None before the first `begin`."""
+    return _slug
+
+
 def note(exercise: str) -> None:
     """Note `exercise` of the open lab as done, now. Under proof nothing is noted."""
     if _slug is None or under_proof():

@@ -328,25 +328,29 @@ def _broken(tree: Tree, lab: Lab, run: Run) -> list[Finding]:
 def _different(tree: Tree, lab: Lab, first: Run, second: Run) -> list[Finding]:
     for cell in first.cells:
         other = second.cell(cell.id)
-        if other is None or _shown(cell) == _shown(other):
-            continue
-        for line in difflib.ndiff(_shown(cell), _shown(other)):
-            if line[:2] in ("- ", "+ "):
-                problem = f"Two runs print different lines; one of them: {line[2:].strip()!r}."
-                return [
-                    Finding(
-                        _at_id(tree, lab, cell.id),
-                        problem,
-                        "Print no times, paths, ports or unordered sets; seed what is random.",
-                    )
-                ]
+        line = first_difference(cell.outputs, other.outputs) if other else None
+        if line is not None:
+            problem = f"Two runs print different lines; one of them: {line!r}."
+            return [
+                Finding(
+                    _at_id(tree, lab, cell.id),
+                    problem,
+                    "Print no times, paths, ports or unordered sets; seed what is random.",
+                )
+            ]
     return []
 
 
-def _shown(cell: CellRun) -> list[str]:
+def first_difference(one: list[Json], other: list[Json]) -> str | None:
+    """The first line that a reader sees in only one of two outputs of a cell; None when there is none."""
+    lines = difflib.ndiff(_shown(one), _shown(other)) if _shown(one) != _shown(other) else ()
+    return next((line[2:].strip() for line in lines if line[:2] in ("- ", "+ ")), None)
+
+
+def _shown(outputs: list[Json]) -> list[str]:
     """What a reader sees of a cell, as lines."""
     lines: list[str] = []
-    for output in cell.outputs:
+    for output in outputs:
         if output["output_type"] == "stream":
             lines += f"[{output['name']}] {output['text']}".splitlines()
         else:

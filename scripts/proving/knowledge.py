@@ -114,7 +114,10 @@ KINDS: dict[str, dict[str, Check]] = {
     "guide": {"controls": _texts},
     "checklist": {"controls": _texts, "minutes": _minutes},
 }
-OPTIONAL: dict[str, dict[str, Check]] = {"error": {"controls": _texts, "lesson": _maybe_text}}
+OPTIONAL: dict[str, dict[str, Check]] = {
+    "threat": {"not_executed": _text},
+    "error": {"controls": _texts, "lesson": _maybe_text},
+}
 FOLDERS = {
     "threat": "threats",
     "control": "controls",
@@ -302,6 +305,14 @@ def _cross_check(tree: Tree, known: Knowledge, labs: list[Lab], findings: list[F
                         "Correct it, or add it to labs/planned.yml.",
                     )
                 )
+        if page.data.get("not_executed") and built & set(page.list_of("labs")):
+            findings.append(
+                Finding(
+                    where,
+                    "It says why no attack is executed, and names a lab that is built.",
+                    "Take `not_executed` away.",
+                )
+            )
         for claim in page.list_of("proved_by"):
             if claim not in exercises:
                 findings.append(

@@ -53,14 +53,14 @@ def pages(
     titles |= {f"{lab.slug}#{e.id}": f"{lab.header.title}: {e.title}" for lab in labs for e in lab.exercises}
     written: dict[Path, str] = {
         folder / "index.md": _home(known),
-        folder / "coverage.md": _coverage(known, held, titles),
+        folder / "coverage.md": _coverage(known, held, titles, labs, evidence),
         folder / "timeline.md": _timeline(known),
         folder / "review.md": _review(known, today),
     }
     for kind, name in FOLDERS.items():
         written[folder / name / "index.md"] = _index(known, kind, held)
     for page in known.pages:
-        written[includes / "foot" / page.place] = _foot(known, page, held, titles, today)
+        written[includes / "foot" / page.place] = _foot(known, page, held, titles, labs, today)
     glossary, terms = _glossary(tree)
     written[folder / "glossary.md"] = glossary
     written[includes / "terms.md"] = terms
@@ -100,7 +100,12 @@ def glossary_findings(tree: Tree) -> list[Finding]:
 
 
 def _foot(
-    known: Knowledge, page: Page, held: dict[str, list[str]], titles: dict[str, str], today: datetime.date
+    known: Knowledge,
+    page: Page,
+    held: dict[str, list[str]],
+    titles: dict[str, str],
+    labs: list[Lab],
+    today: datetime.date,
 ) -> str:
     parts = []
     if page.is_stale(today):
@@ -111,7 +116,7 @@ def _foot(
     facts = _facts(page)
     if facts:
         parts.append("## At a glance {#facts}\n\n" + "\n".join(f"- **{k}:** {v}" for k, v in facts))
-    parts.append("## Proof and links {#links}\n\n" + "\n".join(_links(known, page, held, titles)))
+    parts.append("## Proof and links {#links}\n\n" + "\n".join(_links(known, page, held, titles, labs)))
     sources = "\n".join(f"- [{inline(s['title'])}]({s['url']}), read {s['read']}" for s in page.data["sources"])
     parts.append(f"## Sources {{#sources}}\n\n{sources}\n\nLast checked on {page.data['verified']}.")
     return "\n\n".join(parts) + "\n"
@@ -144,7 +149,9 @@ def _facts(page: Page) -> list[tuple[str, str]]:
     return facts
 
 
-def _links(known: Knowledge, page: Page, held: dict[str, list[str]], titles: dict[str, str]) -> list[str]:
+def _links(
+    known: Knowledge, page: Page, held: dict[str, list[str]], titles: dict[str, str], labs: list[Lab]
+) -> list[str]:
     lines = []
     if page.kind == "control":
         lines.append(f"- **Proof:** {_proof(held[page.slug], titles, page.data.get('lab'), up='../../')}")
@@ -157,12 +164,25 @@ def _links(known: Knowledge, page: Page, held: dict[str, list[str]], titles: dic
         for kind, others in by_kind.items():
             lines.append(f"- **{HEADINGS[kind][0]}:** " + ", ".join(_link(o, page) for o in others))
     else:
+        if page.kind == "threat":
+            lines += _attacks(known, page, titles, labs)
         for slug in page.list_of("controls"):
             control = known.controls[slug]
             lines.append(
                 f"- {_link(control, page)}: {_proof(held[slug], titles, control.data.get('lab'), up='../../')}"
             )
     return lines or ["- No control of this course answers it yet."]
+
+
+def _attacks(known: Knowledge, page: Page, titles: dict[str, str], labs: list[Lab]) -> list[str]:
+    """Where the attack of a threat is executed (its own list, and labs that name one of its ids) or planned to be."""
+    planned = {str(entry["slug"]) for entry in known.planned}
+    naming = [lab.slug for lab in labs if set(lab.header.threats) & set(page.list_of("ids"))]
+    slugs = dict.fromkeys([*(slug for slug in page.list_of("labs") if slug not in planned), *naming])
+    built = [f"[{titles[slug]}](../../labs/{slug}.md)" for slug in slugs]
+    later = [f"`{slug}`" for slug in page.list_of("labs") if slug in planned]
+    parts = [*([", ".join(built)] if built else []), *([f"planned: {', '.join(later)}"] if later else [])]
+    return [f"- **Attack, executed:** {'; '.join(parts)}"] if parts else []
 
 
 def _proof(claims: list[str], titles: dict[str, str], lab: str | None, *, up: str) -> str:
@@ -216,7 +236,19 @@ def _index(known: Knowledge, kind: str, held: dict[str, list[str]]) -> str:
     return "\n\n".join([*lines, "\n".join(items)]) + "\n"
 
 
-def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, str]) -> str:
+def _coverage(
+    known: Knowledge,
+    held: dict[str, list[str]],
+    titles: dict[str, str],
+    labs: list[Lab],
+    evidence: list[Evidence],
+) -> str:
+    landed = {e.slug for e in evidence if e.verdict["gates"]["attack_lands"]["passed"]}
+    attacking: dict[str, list[str]] = defaultdict(list)
+    for lab in labs:
+        for threat in lab.header.threats:
+            if lab.slug in landed:
+                attacking[threat].append(lab.slug)
     front = front_matter(
         "Coverage",
         "Which known risks have an executed attack and defense in this course, which controls are proved, and where the gaps are.",
@@ -225,7 +257,9 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
     lines = [
         front,
         "# Coverage",
-        "Generated from the front matter of the knowledge base and the run behind this site. Gaps are shown.",
+        "Generated from the headers of the labs, the front matter of the knowledge base and the run behind this site. An attack "
+        "counts when it landed on the undefended system in that run; a defense counts when its exercise passed all gates. "
+        "Gaps are shown, with the lab that is planned for them or the reason why there is none.",
     ]
     rows: dict[str, dict[str, list[Page]]] = {name: defaultdict(list) for name in LISTS}
     for page in known.of("threat"):
@@ -236,7 +270,7 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
                 rows[family][name].append(page)
     for family, title in LISTS.items():
         lines.append(f"## {title} {{#{family.lower()}}}")
-        table = ["| Id | Threat | Controls | Proved in this build |", "|---|---|---|---|"]
+        table = ["| Id | Threat | Attack executed | Controls | Defense proved |", "|---|---|---|---|---|"]
         for name, threats in sorted(rows[family].items()):
             controls = list(dict.fromkeys(c for t in threats for c in t.list_of("controls")))
             proved = [c for c in controls if held[c]]
@@ -245,9 +279,10 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
                 ", ".join(dict.fromkeys(f"[{titles[c]}](../labs/{c.split('#')[0]}.md)" for c in proof_links))
                 or "none yet"
             )
+            attacks = ", ".join(f"[{titles[slug]}](../labs/{slug}.md)" for slug in attacking[name])
             table.append(
                 f"| {inline(name)} | {', '.join(f'[{inline(t.title)}](threats/{t.slug}.md)' for t in threats)} "
-                f"| {len(controls)}, of which {len(proved)} proved | {shown} |"
+                f"| {attacks or _why_not(known, threats)} | {len(controls)}, of which {len(proved)} proved | {shown} |"
             )
         lines.append("\n".join(table))
     lines.append("## Controls {#controls}")
@@ -261,6 +296,14 @@ def _coverage(known: Knowledge, held: dict[str, list[str]], titles: dict[str, st
         )
     lines.append("\n".join(table))
     return "\n\n".join(lines) + "\n"
+
+
+def _why_not(known: Knowledge, threats: list[Page]) -> str:
+    """Why no attack was executed for an item: what its pages say, or the labs that are still planned."""
+    reasons = [inline(t.data["not_executed"]) for t in threats if t.data.get("not_executed")]
+    planned = {str(entry["slug"]) for entry in known.planned}
+    later = dict.fromkeys(f"`{slug}`" for t in threats for slug in t.list_of("labs") if slug in planned)
+    return "; ".join([*reasons, *([f"planned: {', '.join(later)}"] if later else [])]) or "none yet"
 
 
 def _timeline(known: Knowledge) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from proving import nav, notebook, reading
+from proving.findings import Finding
 from proving.gates import GATES
 from proving.paths import Tree
 from proving.proof import Evidence
@@ -30,6 +31,8 @@ GATE_NAMES = {
     "solution_holds": "The solution holds",
     "mistakes_caught": "Mistakes are caught",
 }
+# The line with which a page shows what a lab's cell printed: --8<-- "runs/<slug>/<id>.md".
+_SHOWN_RUN = re.compile(r"""\s*-+8<-+\s+(?P<quote>["'])runs/(?P<lab>[^/"']+)/(?P<cell>[^"']+)\.md(?P=quote)\s*$""")
 # How labkit's lines begin (labs/labkit/), and the class that each gets. The first that fits counts.
 _MARKS = (
     ("✗ ATTACK LANDED", "landed"),
@@ -55,6 +58,8 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
         following = shown[position + 1] if position + 1 < len(shown) else None
         pages[tree.docs / "labs" / f"{lab.slug}.md"] = lab_page(lab, known[lab.slug], following)
         pages[tree.docs / "labs" / "files" / lab.slug / f"{lab.slug}.ipynb"] = notebook.learners(lab)
+    for lab in labs:
+        pages.update(runs(tree, lab, known.get(lab.slug)))
     pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known, reading.lessons(tree))
     pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree))
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
@@ -84,6 +89,39 @@ def _write(pages: dict[Path, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def runs(tree: Tree, lab: Lab, evidence: Evidence | None) -> dict[Path, str]:
+    """What each named cell printed, an include a cell. A cell that prints nothing gets none.
+
+    Where the lab did not pass, an include that would be missing says so: the site builds all the same.
+    """
+    folder = tree.cache / "includes" / "runs" / lab.slug
+    failed = "" if evidence and evidence.passed else f"*The lab `{lab.slug}` did not get here in this build.*"
+    named = [cell.id for cell in lab.cells if cell.named]
+    title = f"Recorded in this build, in the lab {html.escape(lab.header.title)}"
+    texts = {name: (_outputs(evidence.outputs(name), title) if evidence else "") or failed for name in named}
+    return {folder / f"{name}.md": f"{text}\n" for name, text in texts.items() if text}
+
+
+def include_findings(tree: Tree) -> list[Finding]:
+    """Pages that show a run which is not among the includes on disk."""
+    findings = []
+    for path in sorted(tree.docs.rglob("*.md")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            match = _SHOWN_RUN.match(line)
+            folder = tree.cache / "includes" / "runs" / (match["lab"] if match else "")
+            if match is None or (folder / f"{match['cell']}.md").is_file():
+                continue
+            lab, there = match["lab"], ", ".join(sorted(file.stem for file in folder.glob("*.md"))) or "none"
+            findings.append(
+                Finding(
+                    f"{tree.relative(path)}:{number}",
+                    f"No cell of the lab {lab} has the id {match['cell']} and prints something.",
+                    f"Cells there that do: {there}. Correct the line, or the cell in labs/{lab}/lab.py (labs/README.md, Cells).",
+                )
+            )
+    return findings
 
 
 def lab_order(tree: Tree) -> list[str]:
@@ -170,11 +208,11 @@ def _cell(lab: Lab, cell: Cell, evidence: Evidence) -> str:
     return "\n\n".join(filter(None, [code, output]))
 
 
-def _outputs(outputs: list[Json]) -> str:
+def _outputs(outputs: list[Json], name: str = "") -> str:
     """What a cell printed, as one block."""
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
     text = "\n".join(_ANSI.sub("", text).rstrip("\n") for text in texts if text.strip())
-    return _output(text) if text else ""
+    return _output(text, name) if text else ""
 
 
 def _output(text: str, name: str = "", kind: str = "") -> str:

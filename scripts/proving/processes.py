@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import psutil
 
 # A kernel built without CONFIG_PROC_CHILDREN has no such file, and no other system has.
 _LISTS_CHILDREN = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists()
+_PATIENCE_SECONDS = 1.0
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -50,30 +52,49 @@ def open_targets() -> list[str]:
 
 def kill_below(pid: int) -> list[str]:
     """Kill every process below `pid` and return what they were, as command lines."""
-    return [name for process in descendants(pid) for name in _kill(process)]
+    return [name for process in descendants(pid) for name in _named_and_killed(process)]
 
 
 def kill_one(pid: int) -> list[str]:
     """Kill `pid` alone and return what it was; nothing when it is gone."""
     process = _process(pid)
-    return _kill(process) if process else []
+    return _named_and_killed(process) if process else []
 
 
 def kill_tree(pid: int) -> None:
     """Kill `pid` and every process below it; 0 stands for a process that never started."""
     if not pid:
         return
-    kill_below(pid)
-    kill_one(pid)
+    top = _process(pid)
+    for process in [*descendants(pid), *([top] if top else [])]:
+        _kill(process)
 
 
-def _kill(process: psutil.Process) -> list[str]:
+def _named_and_killed(process: psutil.Process) -> list[str]:
     try:
-        name = " ".join(process.cmdline()[:4]) or process.name()
-        process.kill()
-        return [name]
+        name = _name(process)
     except psutil.Error:
-        return []
+        return []  # It has ended while we looked.
+    _kill(process)
+    return [name]
+
+
+def _name(process: psutil.Process) -> str:
+    """The command line, once there is one: a fork bears ours until it has become its program, and none meanwhile."""
+    ours = psutil.Process().cmdline()
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    while (words := process.cmdline()) in ([], ours) and time.monotonic() < patience:
+        time.sleep(0.005)
+    return " ".join(words[:4]) or process.name()
+
+
+def _kill(process: psutil.Process) -> None:
+    """Kill it and see it dead: one that still dies when its parent ends would pass for left behind a second time."""
+    with contextlib.suppress(psutil.Error):
+        process.kill()
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while _lives(process) and time.monotonic() < patience:
+            time.sleep(0.001)
 
 
 def memory_mb(pid: int) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 from proving import gates
 from proving.findings import Finding, Unreadable
 from proving.paths import Tree
-from proving.runner import Limits, Plan, Run, Runner
+from proving.runner import Limits, Plan, Run, Runner, usual_jobs
 from proving.source import Lab, read, read_all, twins
 from proving.source import slugs as all_slugs
 
@@ -111,7 +111,7 @@ def prove(
 
         with Runner(
             tree,
-            jobs=jobs or os.cpu_count() or 2,
+            jobs=jobs or usual_jobs(),
             warm=warm,
             progress=lambda plan, text: tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text),
         ) as runner:
@@ -122,7 +122,7 @@ def prove(
 def execute(tree: Tree, *, jobs: int | None = None, warm: bool = True) -> list[str]:
     """Run every lab once, as the page shows it, and return what failed. For measuring."""
     labs, _ = read_all(tree)
-    with Runner(tree, jobs=jobs or os.cpu_count() or 2, warm=warm) as runner:
+    with Runner(tree, jobs=jobs or usual_jobs(), warm=warm) as runner:
         runs = runner.run([Plan(lab, "execute") for lab in labs if not lab.todos])
     return [run.plan.name for run in runs if run.death or any(c.error for c in run.cells)]
 

@@ -116,6 +116,11 @@ class _Running:
     cell_since: float = field(default_factory=time.monotonic)
 
 
+def usual_jobs() -> int:
+    """One more than there are cores: a lab that waits, or is the last to end, leaves none of them idle."""
+    return (os.cpu_count() or 2) + 1
+
+
 class Runner:
     """Runs plans with `jobs` at once. Use as a context manager: leaving it ends every process."""
 

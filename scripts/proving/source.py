@@ -28,11 +28,15 @@ LEVELS = ("first steps", "working", "deep")
 NEEDS = ("any", "linux")
 TAGS = ("setup", "attack", "exercise", "check", "mistake", "solution", "instructor")
 ATTRIBUTES = {
+    "code": {"id"},
+    "attack": {"id"},
     "exercise": {"id", "title", "minutes"},
     "check": {"exercise"},
     "mistake": {"exercise", "title", "catches"},
     "solution": {"exercise"},
 }
+# What a cell may go without.
+OPTIONAL = {("code", "id"), ("attack", "id"), ("solution", "exercise")}
 LEAST_MISTAKES = 3
 TODO = re.compile(r"\bTODO\b:?\s*(.*)")
 
@@ -74,7 +78,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `text` is Markdown or Python; `line` is where it begins in lab.py (from 1)."""
+    """One cell. `text` is Markdown or Python; `line` is where it begins in lab.py (from 1).
+
+    `named` says that the author gave a plain or attack cell its id, so that pages can include what it prints.
+    """
 
     id: str
     kind: Kind
@@ -85,6 +92,7 @@ class Cell:
     title: str | None = None
     minutes: int | None = None
     catches: str | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,7 +287,7 @@ def _header(lines: list[str], tree: Tree, path: Path, where: str, findings: list
 def _cells(lines: list[str], start: int, where: str, findings: list[Finding]) -> tuple[Cell, ...]:
     marks = [i for i in range(start, len(lines)) if _MARKER.match(lines[i])]
     cells: list[Cell] = []
-    used: dict[str, int] = {}
+    taken = {"title", "end"}  # the notebook's own two cells
     for mark, end in zip(marks, [*marks[1:], len(lines)], strict=False):
         attributes = _attributes(lines[mark], f"{where}:{mark + 1}", findings)
         kind: Kind = "markdown" if attributes.pop("kind", None) == "markdown" else "code"
@@ -293,14 +301,16 @@ def _cells(lines: list[str], start: int, where: str, findings: list[Finding]) ->
         name = own_id or "-".join(
             filter(None, [tag or ("prose" if kind == "markdown" else "code"), attributes.get("exercise")])
         )
-        used[name] = used.get(name, 0) + 1
-        if own_id and used[name] > 1:
+        if own_id in taken:
             findings.append(
-                Finding(f"{where}:{mark + 1}", f"The id {own_id!r} stands twice.", "Give each exercise its own id.")
+                Finding(f"{where}:{mark + 1}", f"The id {own_id!r} is taken.", "Give each cell an id of its own.")
             )
+        elif not own_id:
+            name = next(n for n in (name, *(f"{name}-{count}" for count in range(2, len(lines)))) if n not in taken)
+        taken.add(name)
         cells.append(
             Cell(
-                id=name if used[name] == 1 else f"{name}-{used[name]}",
+                id=name,
                 kind=kind,
                 tag=tag,
                 text=body,
@@ -309,6 +319,7 @@ def _cells(lines: list[str], start: int, where: str, findings: list[Finding]) ->
                 title=attributes.get("title"),
                 minutes=attributes.get("minutes"),
                 catches=attributes.get("catches"),
+                named=bool(own_id) and tag != "exercise",
             )
         )
     if not cells:
@@ -346,9 +357,10 @@ def _attributes(marker: str, where: str, findings: list[Finding]) -> dict[str, A
         if tag not in TAGS:
             findings.append(Finding(where, f"The tag {tag!r} is unknown.", f"Use one of: {', '.join(TAGS)}."))
         found["tag"] = tag
-    allowed = ATTRIBUTES.get(found.get("tag", ""), set())
+    role = found.get("tag") or ("prose" if found.get("kind") else "code")
+    allowed = ATTRIBUTES.get(role, set())
     given = found.keys() - {"kind", "tag"}
-    needed = allowed - ({"exercise"} if found.get("tag") == "solution" else set())
+    needed = {key for key in allowed if (role, key) not in OPTIONAL}
     for key in sorted(given - allowed):
         findings.append(
             Finding(
@@ -358,7 +370,7 @@ def _attributes(marker: str, where: str, findings: list[Finding]) -> dict[str, A
             )
         )
     for key in sorted(needed - given):
-        findings.append(Finding(where, f"The {found['tag']} cell lacks {key!r}.", f'Add {key}="...".'))
+        findings.append(Finding(where, f"The {role} cell lacks {key!r}.", f'Add {key}="...".'))
     for key in given & allowed:
         empty = not str(found[key]).strip()
         wrong_type = not isinstance(found[key], int if key == "minutes" else str)

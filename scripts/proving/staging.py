@@ -11,7 +11,10 @@ from proving.source import Lab
 
 
 def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding]:
-    """Write the pages of labs and of the knowledge base, then the index of the search; return what is wrong."""
+    """Write the pages of labs and of the knowledge base, then the index of the search.
+
+    Returns what is wrong with the pages on disk, and with the words of the search.
+    """
     findings: list[Finding] = []
     others: dict[Path, str] = {}
     if (tree.docs / "knowledge").is_dir():
@@ -19,4 +22,4 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding
         findings += [*knowledge.unproved(tree, known, evidence), *knowledge_pages.glossary_findings(tree)]
         others = knowledge_pages.pages(tree, known, labs, evidence, datetime.now(UTC).date())
     pages.stage(tree, labs, evidence, others)
-    return [*findings, *search_index.stage(tree)]
+    return [*findings, *pages.include_findings(tree), *search_index.stage(tree)]

@@ -15,8 +15,10 @@ import signal
 import sys
 import threading
 import time
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import psutil
@@ -47,6 +49,7 @@ class _Worker:
     folder: Path
     report: io.TextIOBase | Any
     violations: list[Json] = field(default_factory=list)
+    codes: dict[str, CodeType] = field(default_factory=dict)
     cell: str = ""
 
     def run(self) -> None:
@@ -126,6 +129,9 @@ class _Worker:
             self._say("fresh", exercise=variants[0]["exercise"], reason=unsound)
             return
         self.snapshot.take()
+        for check in variants[0]["following"]:
+            with suppress(SyntaxError):  # It is the same in every variant, and fails in each.
+                self._compiled(check["code"])
         for variant in variants:
             self._fork(variant)
             self.snapshot.restore()
@@ -164,11 +170,12 @@ class _Worker:
         started = time.monotonic()
         outcome, message, at = "passed", "", ""
         for cell in [{"id": variant["cell"], "code": variant["code"]}, *variant["following"]]:
-            error = self._run_cell(cell["id"], cell["code"])["error"]
+            error = self._try_cell(cell["id"], cell["code"])
             if error:
                 known = {"CheckFailed": "failed", "NotStarted": "not started", "NotImplementedError": "not started"}
-                outcome, at = known.get(error["name"], "crashed"), cell["id"]
-                message = error["value"] if error["name"] == "CheckFailed" else f"{error['name']}: {error['value']}"
+                name, at = type(error).__name__, cell["id"]
+                outcome = known.get(name, "crashed")
+                message = _text(error) if name == "CheckFailed" else f"{name}: {_text(error)}"
                 break
         self._say(
             "variant",
@@ -179,6 +186,29 @@ class _Worker:
             at=at,
             seconds=time.monotonic() - started,
         )
+
+    def _try_cell(self, name: str, code: str) -> BaseException | None:
+        """Run a cell for how it ends: nobody sees what a variant shows, so IPython has no part in it."""
+        self.cell = name
+        self._say("start-cell", id=name)
+        os.environ[EVENTS_VARIABLE] = os.devnull
+        try:
+            with (
+                self.shell.builtin_trap,
+                redirect_stdout(_Stream("stdout", [])),
+                redirect_stderr(_Stream("stderr", [])),
+            ):
+                exec(self._compiled(code), self.shell.user_global_ns)
+        except BaseException as error:
+            return error
+        return None
+
+    def _compiled(self, code: str) -> CodeType:
+        """The cell as IPython would compile it, under the name by which tracebacks find its lines."""
+        if code not in self.codes:
+            compiler = self.shell.compile
+            self.codes[code] = compile(code, compiler.cache(code), "exec", compiler.flags, dont_inherit=True)
+        return self.codes[code]
 
     # -- one cell ---------------------------------------------------------------------------
 
@@ -207,7 +237,7 @@ class _Worker:
             "outputs": outputs,
             "events": seen,
             "seconds": seconds,
-            "error": _describe(error, self.shell),
+            "error": _describe(error),
         }
 
     # -- the edges --------------------------------------------------------------------------
@@ -342,7 +372,7 @@ def _shell() -> InteractiveShell:
     return shell
 
 
-def _describe(error: BaseException | None, shell: InteractiveShell) -> Json | None:
+def _describe(error: BaseException | None) -> Json | None:
     if error is None:
         return None
     import traceback
@@ -351,8 +381,11 @@ def _describe(error: BaseException | None, shell: InteractiveShell) -> Json | No
     at = f" (in {frames[-1].name}, line {frames[-1].lineno}: `{frames[-1].line}`)" if frames else ""
     if isinstance(error, SyntaxError) and error.lineno:
         at = f" (line {error.lineno}: `{(error.text or '').strip()}`)"
-    value = str(error.msg if isinstance(error, SyntaxError) else error)
-    return {"name": type(error).__name__, "value": value, "at": at}
+    return {"name": type(error).__name__, "value": _text(error), "at": at}
+
+
+def _text(error: BaseException) -> str:
+    return str(error.msg if isinstance(error, SyntaxError) else error)
 
 
 def _peak_mb() -> float:

@@ -20,7 +20,7 @@ from proving import growth, notebook, pages, proof, site
 from proving.commands.build import build
 from proving.display import complain, console, say, table
 from proving.paths import Tree, checkout
-from proving.runner import Plan, Runner, variants_of
+from proving.runner import Plan, Runner, usual_jobs, variants_of
 from proving.source import Lab, read_all
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -191,8 +191,8 @@ def _python(code: str) -> None:
 
 
 def _from_the_start(tree: Tree, labs: list[Lab]) -> None:
-    """Every variant by a run of its own from the first cell, warm, as many at once as there are cores."""
-    with Runner(tree, jobs=os.cpu_count() or 2, warm=True) as runner:
+    """Every variant by a run of its own from the first cell, warm, as many at once as ours."""
+    with Runner(tree, jobs=usual_jobs(), warm=True) as runner:
         for lab in labs:
             plans = [Plan(lab, "prove", 2, upto=e.id, only=name) for e in lab.exercises for name, _ in variants_of(e)]
             runner.alone(plans)

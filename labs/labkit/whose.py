@@ -1,0 +1,40 @@
+"""Which lines are the learner's: those of the open exercise's cell, and of no other cell."""
+
+import ast
+import linecache
+import re
+import sys
+import traceback
+from functools import cache
+
+from labkit import record
+from labkit.opening import LABS
+
+
+def learners_line(error: BaseException, exercise: str | None) -> str:
+    """Return where `error` was in the learner's cell, as text to put behind it.
+
+    The innermost line of that cell counts, whatever it called. Empty when the error never was
+    there: a line of the lab's own would send the learner to the wrong place.
+    """
+    slug = record.open_slug()
+    if slug is None or exercise is None:
+        return ""
+    frames = [(frame.f_code, frame.f_globals, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    ours, names = vars(sys.modules["__main__"]), _defined(slug, exercise)
+    # By the names that the check calls, and then by the file: a cell has one of its own, so helpers count too.
+    files = {c.co_filename for c, space, _ in frames if space is ours and c.co_qualname.split(".")[0] in names}
+    for code, _, line in reversed(frames):
+        if code.co_filename in files:
+            text = linecache.getline(code.co_filename, line).strip()
+            return f" (in {code.co_name}, at `{text}`)" if text else f" (in {code.co_name})"
+    return ""
+
+
+@cache
+def _defined(slug: str, exercise: str) -> frozenset[str]:
+    """The functions and classes that the exercise's cell in lab.py defines."""
+    text = (LABS / slug / "lab.py").read_text(encoding="utf-8")
+    cell = re.search(rf'^# %%.*"exercise".* id="{re.escape(exercise)}".*\n((?:(?!# %%).*\n?)*)', text, re.MULTILINE)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return frozenset(n.name for n in ast.parse(cell[1] if cell else "").body if isinstance(n, kinds))
