@@ -102,9 +102,9 @@ _ORDER = re.compile(r"\border (\d{4})\b", re.IGNORECASE)
 def _plan(task: str, offered: Set[str]) -> list[Step]:
     """The steps of the operator's task; an agent that has a memory looks there first."""
     steps = []
+    if "recall" in offered and (_INBOX.search(task) or _ONE_LETTER.search(task)):
+        steps.append(Step("recall", _just({})))
     if _INBOX.search(task):
-        if "recall" in offered:
-            steps.append(Step("recall", _just({})))
         steps.append(Step("list_mail", _just({}), "inbox"))
     for number, sender in _ONE_LETTER.findall(task):
         steps.append(Step("read_mail", _just({"number": int(number)}), "letter", Line(sender, "your mail")))
