@@ -166,7 +166,7 @@ def test_a_lesson_shows_its_track_its_time_and_the_next_step(built: Built) -> No
         assert reading.track_name(lesson.track) in above
         assert "pg-next" in page.classes
         assert f"pg-track-{lesson.track}" in page.classes
-        onwards = above.split("What next")[1]
+        onwards = above.rpartition("What next")[2]
         for lab in built.labs.values():
             if lab.header.lesson == lesson.source:
                 assert f"Do the lab: {lab.header.title}, {lab.header.minutes} minutes" in onwards

@@ -11,7 +11,10 @@ from proving.source import Lab
 
 
 def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence]) -> list[Finding]:
-    """Write the pages of labs and of the knowledge base, then the index of the search; return what is wrong on disk."""
+    """Write the pages of labs and of the knowledge base, then the index of the search.
+
+    Returns what is wrong with the pages on disk, and with the words of the search.
+    """
     findings: list[Finding] = []
     others: dict[Path, str] = {}
     if (tree.docs / "knowledge").is_dir():
