@@ -20,7 +20,9 @@ def small(tree: Tree) -> Tree:
     """A checkout with this course's settings, and a knowledge base of a control, a threat and an error."""
     shutil.rmtree(tree.docs)
     shutil.copytree(
-        ROOT / "docs" / "assets", tree.docs / "assets", ignore=shutil.ignore_patterns("pages.js", "assessment.yml")
+        ROOT / "docs" / "assets",
+        tree.docs / "assets",
+        ignore=shutil.ignore_patterns("pages.js", "assessment.yml", "paths.yml"),
     )
     kept = {"controls": "rule-of-two", "threats": "egress-by-dns", "errors": "uv-hash-mismatch"}
     for kind, slug in kept.items():

@@ -191,8 +191,7 @@ def read(tree: Tree, labs: list[Lab]) -> tuple[Knowledge, list[Finding]]:
         for path in sorted((folder / name).glob("*.md")):
             if path.name != "index.md" and (page := _page(tree, path, kind, findings)):
                 pages.append(page)
-    planned = _planned(tree)
-    known = Knowledge(tuple(pages), tuple(planned))
+    known = Knowledge(tuple(pages), tuple(planned(tree)))
     _cross_check(tree, known, labs, findings)
     return known, findings
 
@@ -270,7 +269,7 @@ def _page(tree: Tree, path: Path, kind: str, findings: list[Finding]) -> Page | 
     return page
 
 
-def _planned(tree: Tree) -> list[Json]:
+def planned(tree: Tree) -> list[Json]:
     """The labs of the curriculum that nobody has built yet: [{slug, title, track}]."""
     try:
         return list(yaml.safe_load((tree.labs / "planned.yml").read_text(encoding="utf-8")) or [])

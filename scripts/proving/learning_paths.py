@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from proving import reading
+from proving import knowledge, reading
 from proving.findings import Finding
 from proving.paths import Tree
 from proving.reading import Lesson
@@ -59,7 +59,7 @@ def read(tree: Tree, course: list[Lesson], labs: list[Lab]) -> tuple[list[Way], 
         return [], []
     ways, findings = [], []
     where = f"docs/{DATA}"
-    planned = yaml.safe_load((tree.labs / "planned.yml").read_text(encoding="utf-8")) or []
+    planned = knowledge.planned(tree)
     for entry in yaml.safe_load((tree.docs / DATA).read_text(encoding="utf-8")):
         name = entry.get("id", "?")
         for key in sorted(set(entry) - KEYS):
