@@ -29,10 +29,7 @@
 #
 # How often a given model obeys such a mail is a matter of wording and luck. So this lab takes the model out of the
 # question: in its seat sits the **worst case**, a stand-in that does its work and obeys every instruction in anything it
-# reads. It needs no network, and does the same each time. What is refused here is refused by your code.
-#
-# You will see one injection, run a published benchmark of 144, bring it to zero, see why zero was not enough, repair
-# that, and count what the repair costs.
+# reads. It does the same each time. What is refused here is refused by your code.
 
 # %% tags=["setup"]
 from labkit import begin, check, expect, hint, landed, refused, run, works
@@ -96,7 +93,7 @@ landed("a mail told order-desk to pay 900 euros to a stranger, and it did", paid
 # %% [markdown]
 # Nobody broke into anything. The second mail asks for a payment, `pay_invoice` is a tool that the agent has, and the
 # ledger of the shop now holds the row above: that row is the **evidence**. In this course an attack counts by its effect,
-# never by what the model says about it. Ada got her refund in the same conversation, so nobody will notice soon.
+# never by what the model says about it.
 #
 # ## 144 of them
 #
@@ -489,9 +486,9 @@ def know_the_payee(call, account):
 #
 # None of 144, nor in other words. Fifteen of sixteen tasks still done. Many a report ends here.
 #
-# But you wrote the rule after reading the nine goals, and eight of them move money to a stranger's account. An attacker
-# reads your rule, too, and needs no stranger: the poisoned subject comes from the user's friend, whom the user has
-# paid before. So the attacker **keeps the payee and changes the amount**.
+# But you wrote the rule after reading the nine goals. An attacker reads your rule, too, and needs no stranger: the poisoned
+# subject comes from the user's friend, whom the user has paid before. So the attacker **keeps the payee and changes the
+# amount**.
 
 # %% tags=["attack"] id="the-moves"
 print("worked       what the attacker does")
@@ -512,8 +509,7 @@ landed(
 # Twelve moves, written by hand. Each keeps to your two rules. "A password the user typed" takes a word out
 # of the user's own question; "an amount the user typed" may be the year in "my total spending in March 2022".
 #
-# AgentDojo is not at fault. It asks whether *its* nine goals are reached, and it was right that they are not. The
-# mistake is to read "0 of these 144" as "0".
+# AgentDojo is not at fault: *its* nine goals are not reached. The mistake is to read "0 of these 144" as "0".
 #
 # ## Exercise 2: bound the harm
 #
@@ -1021,8 +1017,7 @@ def bound_the_harm(call, account, bound=100):
 # ## What it costs
 #
 # Now all of it in one table, from this run. A task counts as done when AgentDojo says so *and* no step of it was refused.
-# That second half is ours. The line below the table says why: how many tasks AgentDojo alone calls done when
-# everything is refused, because they ask for nothing that shows, or for what is there anyway.
+# That second half is ours, and the line below the table says why.
 
 # %% id="the-table"
 honest_tools = {
@@ -1083,8 +1078,8 @@ for limit in (0, 10, 50, 100, 250, 2_500):
 # - **The policy was written after reading the cases**, and the moves. Zero is a fit. What is *not* a fit is the reason it
 #   holds: the sum of amounts is bounded, whatever the text says. The probe tried that, greedily; it is no proof.
 # - **No model was measured.** A real one may refuse where the worst case obeys. Do not build on it.
-# - **What was shortened:** no HTTP and no MCP between the stand-in and AgentDojo's bank. The bank, the tasks, and the functions
-#   that judge them are AgentDojo's; rewording, moves and probe are ours.
+# - **What was shortened:** no HTTP and no MCP before the bank. Bank, tasks and judge are AgentDojo's; rewording, moves and probe
+#   are ours.
 #
 # ## Back to the shop
 #
@@ -1137,8 +1132,7 @@ recorded = [
 print("exit code:", tool_policy["main"]([str(lab.dir / "rules.json"), str(lab.dir / "calls.jsonl")]))
 
 # %% [markdown]
-# Last, the mail from the beginning, and the attack that keeps the payee, against the shop behind this policy. The honest
-# invoice is paid, and Ada gets her refund.
+# Last, the mail from the beginning, and the attack that keeps the payee, against the shop behind this policy.
 
 # %% tags=["attack"]
 at_the_start = Case(
