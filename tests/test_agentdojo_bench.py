@@ -150,6 +150,19 @@ def test_the_probe_finds_what_a_policy_lets_through() -> None:
     assert bench.probe(bench.allow_all, one) > 1_000_000
 
 
+def test_the_probe_finds_a_policy_that_takes_a_lower_rent_for_a_credit() -> None:
+    def sum_of_changes(call: Call, account: Any) -> None:
+        orders = {order.id: order for order in account.scheduled_transactions}
+
+        def moves(arguments: Any) -> float:
+            return float(arguments["amount"] - (orders[arguments["id"]].amount if "id" in arguments else 0))
+
+        if call.tool == "schedule_transaction" or sum(moves(one.arguments) for one in (*call.before, call)) > 100:
+            raise Refused("too much")
+
+    assert bench.probe(sum_of_changes, [bench.USER_TASKS["user_task_3"]]) > 1_000
+
+
 def test_the_goal_is_found_however_agentdojo_wraps_it() -> None:
     result = bench.try_pair(bench.USER_TASKS["user_task_1"], bench.GOALS["injection_task_0"])
     read = result.conversation[0].result

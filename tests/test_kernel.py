@@ -156,6 +156,16 @@ def test_the_starter_shows_what_is_not_started_in_a_kernel(tree: Tree, tmp_path:
     assert shown["traceback"] == ["✗ Not started: rule. Write the rule"]
 
 
+def test_a_cell_that_needs_an_exercise_says_so_in_one_line(tree: Tree, tmp_path: Path) -> None:
+    write_small_lab(tree)
+    stub = "def guard(who):\n    raise NotImplementedError('Write the rule')"
+    code = ("from labkit import begin\nlab = begin('tiny')", stub, "guard('ada')", "print('on')")
+    ran = execute(tree, cells(*code), tmp_path / "temporary")
+    (shown,) = ran[2]["outputs"]
+    assert shown["traceback"] == ["✗ This cell needs an exercise that is not done yet: Write the rule"]
+    assert printed(ran[3]["outputs"]) == "on\n"
+
+
 # -- errors in async cells --------------------------------------------------------------------
 
 # A plain cell run before hides the kernel's defect: it sets the attribute that is missing. So the setup awaits too.

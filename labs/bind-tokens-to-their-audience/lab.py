@@ -3,12 +3,12 @@
 # summary: What can a tool server do with the token your agent shows it, and how do you make the answer "nothing else"?
 # track: protocols
 # lesson: learn/protocols/authorization-for-tools.md
-# minutes: 45
-# level: first steps
+# minutes: 50
+# level: working
 # needs: any
 # browser: false
 # threats: ["ASI03:2026", "MCP07:2025"]
-# controls: []
+# controls: [audience-bound-tokens, issuer-pinning, token-exchange]
 # versions: [mcp, joserfc, httpx2, starlette]
 # protocols: [MCP 2026-07-28]
 # takeaway: check_mcp_auth.py
@@ -152,7 +152,8 @@ print("\nThe result:", json.dumps(inbox, indent=1))
 # %% [markdown]
 # Read the list from the top. The agent calls without a token and is told 401. The 401 says where the server keeps its
 # metadata (RFC 9728); the metadata names the authorization server. Its metadata (RFC 8414) names the token endpoint.
-# The agent asks there for a token and says which server it is for (`resource`, RFC 8707). Then it calls again.
+# The agent asks there for a token and says which server it is for (`resource`, RFC 8707). Then it calls again. The last
+# line, `tools/list`, is the SDK's client: it asks what the tool's result has to look like, and checks it.
 #
 # Mark two things for later. **The MCP server tells the client where to send its secret.** And the same metadata
 # tells the client which scopes to ask for.
@@ -211,7 +212,9 @@ landed("Parcel Pigeon read Harbor's inbox with a token that is made out to Parce
 # %% [markdown]
 # Two things went wrong. The token says `aud: https://parcels.example/mcp`, and the mailbox took it anyway. And the
 # agent asked for three scopes although it was told one: the SDK replaces `scope=` with what the server advertises
-# (mcp 2.3.0; the specification lets the server name the scopes, and issue 2317 asks the SDK to let the client bound them).
+# (mcp 2.3.0; the specification lets the server name the scopes, and
+# [issue 2317](https://github.com/modelcontextprotocol/python-sdk/issues/2317) of the Python SDK asks to let the client bound
+# them).
 #
 # The mailbox took it because of a default. CVE-2026-116684 reports that the Python SDK did not compare a token's
 # audience with the server's own URL (1.10.0 to 1.29.1, and 2.0.0 to 2.1.1). Since 1.30.0 and 2.2.0 it can, when it is
@@ -234,7 +237,8 @@ for warning in caught:
 # ## Attack 2: a tool server names its own authorization server
 #
 # The server's metadata decides where the client's secret goes. Parcel Pigeon now names an authorization server
-# of its own.
+# of its own. And somebody at Parcel Pigeon once bought socks at Harbor for 25 euros: order 1003. What is refunded of it goes
+# to them.
 
 
 # %% tags=["attack"]
@@ -273,7 +277,7 @@ print(*(line for line in shop.internet.trace if line.url.startswith("https://id.
 print("the secret that arrived is the real one:", secrets == [(shop.desk.client_id, shop.desk.secret)])
 
 run(pay_with(shop, secrets[-1], cents=250_000))
-landed("the secret of order-desk was sent to Parcel Pigeon, which then paid itself", shop.ledger[-1])
+landed("the secret of order-desk went to Parcel Pigeon, which had 2,500 euros refunded for its socks", shop.ledger[-1])
 
 # %% [markdown]
 # ## Attack 3: the token goes through
@@ -301,7 +305,8 @@ landed("a token made out to orders paid 4,999 euros at payments, past every rule
 # ## Exercise 1: turn the audience check on
 #
 # Write the settings that the SDK uses to guard one server. Harbor uses this function for all its servers, so
-# `resource` and `scopes` differ from call to call. Start from what Harbor has, and add what is missing.
+# `resource` and `scopes` differ from call to call. Start from what Harbor has, and add what is missing. Mind the spelling:
+# `AuthSettings` ignores a keyword that it does not know, without a word (mcp 2.3.0).
 
 
 # %% tags=["exercise"] id="check-the-audience" title="Turn the audience check on" minutes=4
@@ -374,6 +379,13 @@ def resource_settings(resource, scopes):
     )
 
 
+# %% tags=["mistake"] exercise="check-the-audience" title="A setting that does not exist" catches="made out to Parcel Pigeon"
+def resource_settings(resource, scopes):
+    return AuthSettings(
+        issuer_url=ISSUER, resource_server_url=resource, required_scopes=scopes, required_audience=resource
+    )
+
+
 # %% tags=["mistake"] exercise="check-the-audience" title="One server's URL for all servers" catches="payments takes a token made out to payments"
 def resource_settings(resource, scopes):
     return AuthSettings(
@@ -412,15 +424,31 @@ def resource_settings(resource, scopes):
 # %% [markdown]
 # ## Exercise 2: read every claim that matters
 #
-# The settings compare what the **verifier** reports. Harbor's verifier checks the signature, and a good signature
-# says who wrote a token. It does not say for whom, nor until when. `jwt.decode` of joserfc checks the signature
-# and nothing else; a `JWTClaimsRegistry` checks claims, and a claim that is not `essential` may be missing.
+# The settings compare what the **verifier** reports. Harbor's verifier checks the signature, and a good signature says who
+# wrote a token. It does not say for whom, nor until when.
 #
-# Accept a token when id.harbor.example issued it, it is made out to exactly this server, and it has an expiry date that
-# has not passed. For anything else return None: no exception may reach the SDK, not even for rubbish.
+# Yours reads the claims as well. It accepts only what is made out to its own server, and reports that server's URL. Then the
+# setting of exercise 1 compares the URL with itself: that is why the SDK's warning suggests `False` for such a verifier. We
+# keep both, because each is there when the other gets lost: one in an upgrade, one in a new verifier.
+#
+# What you need of joserfc, with a claim that you do not need:
+#
+# ```python
+# token = jwt.decode(text, keys, algorithms=["ES256"])      # checks the signature and nothing else
+# JWTClaimsRegistry(sub={"essential": True, "value": "x"}).validate(token.claims)
+# ```
+#
+# The second line demands a claim `sub` that is `"x"`, or a list with `"x"` in it. Without `"essential"` it may be missing,
+# without `"value"` it may be anything. A claim `exp` that is there must not have passed. What fails raises a `JoseError`,
+# and so does rubbish in place of a token.
+#
+# Accept a token when id.harbor.example (`ISSUER`) issued it, it is made out to exactly this server, and it has an expiry date
+# that has not passed. For anything else return None: no exception may reach the SDK. `as_access_token` belongs inside the
+# `try`, too. A well-signed token can still hold a `scope` that is no text (AttributeError) or an `exp` that is no whole number
+# (pydantic's ValidationError, which is a ValueError).
 
 
-# %% tags=["exercise"] id="verify-the-token" title="Read every claim that matters" minutes=11
+# %% tags=["exercise"] id="verify-the-token" title="Read every claim that matters" minutes=12
 class TokenVerifier:
     """Decides for one MCP server which tokens count."""
 
@@ -439,9 +467,9 @@ class TokenVerifier:
         try:
             claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
             rules.validate(claims)
-        except (JoseError, ValueError):
+            return as_access_token(token, claims, self.resource)
+        except (JoseError, ValueError, AttributeError):
             return None
-        return as_access_token(token, claims, self.resource)
         ### END SOLUTION
 
 
@@ -458,6 +486,20 @@ def present(resource, token):
     return access
 
 
+def present_quietly(what, token):
+    """Show the mailbox a token; None is an answer, and an exception is none."""
+    try:
+        present(MAILBOX, token)
+    except (NotAccepted, NotImplementedError):
+        raise
+    except Exception as error:
+        expect(
+            False,
+            f"verify_token raised {type(error).__name__} ({error}) for a token {what}; expected None: no exception may "
+            "reach the SDK, so decode, validate and as_access_token stand in one `try`.",
+        )
+
+
 with check("verify-the-token"):
     trial = open_shop(given_protection, given_payments_token)
     stranger = open_shop(given_protection, given_payments_token)
@@ -468,7 +510,9 @@ with check("verify-the-token"):
         wanted = (MAILBOX, ["mail.read", "mail.send"], "order-desk")
         expect(seen == wanted, f"The verifier reports {seen}; expected {wanted}: pass the token's own claims on.")
     with works(
-        "an audience written as a list", hint="RFC 7519 allows a list; some identity providers always send one."
+        "an audience written as a list",
+        hint="RFC 7519 allows a list; some identity providers always send one. In joserfc, `value` finds itself in a "
+        "list; `values` wants a list of what is allowed, and given text accepts any piece of it.",
     ):
         present(ORDERS, made_out_to(trial, [ORDERS], "orders.write"))
 
@@ -479,6 +523,10 @@ with check("verify-the-token"):
         "made out to Parcel Pigeon": (made_out_to(trial, PARCELS, "mail.read"), audience),
         "made out to a URL that begins with the mailbox's": (made_out_to(trial, longer, "mail.read"), audience),
         "made out to a URL that contains the mailbox's": (made_out_to(trial, query, "mail.read"), audience),
+        "made out to the beginning of the mailbox's URL": (
+            made_out_to(trial, MAILBOX.removesuffix("/mcp"), "mail.read"),
+            audience,
+        ),
         "made out to a list of others": (made_out_to(trial, [PARCELS, longer], "mail.read"), audience),
         "made out to nobody": (made_out_to(trial, None, "mail.read"), audience),
         "issued by the test system, with the same key": (
@@ -503,7 +551,16 @@ with check("verify-the-token"):
     }
     for what, (token, hint) in cases.items():
         with refused(f"a token {what}", by=NotAccepted, hint=f"The verifier accepted it. {hint}"):
-            present(MAILBOX, token)
+            present_quietly(what, token)
+    odd = {
+        "whose scope is a list": made_out_to(trial, MAILBOX, ["mail.read"]),
+        "that expires at half a second": made_out_to(trial, MAILBOX, "mail.read", exp=int(time.time()) + 60.5),
+    }
+    for what, token in odd.items():
+        try:
+            present_quietly(what, token)
+        except NotAccepted:
+            pass  # None is right; so is a verifier that can read it.
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="A good signature is enough" catches="made out to Parcel Pigeon"
@@ -625,6 +682,97 @@ class TokenVerifier:
         return as_access_token(token, claims, self.resource)
 
 
+# %% tags=["mistake"] exercise="verify-the-token" title="Text where a list belongs" catches="given text accepts any piece of it"
+class TokenVerifier:
+    def __init__(self, resource, keys):
+        self.resource, self.keys = resource, keys
+
+    async def verify_token(self, token):
+        rules = JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "values": self.resource},
+            exp={"essential": True},
+        )
+        try:
+            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
+            rules.validate(claims)
+        except (JoseError, ValueError):
+            return None
+        return as_access_token(token, claims, self.resource)
+
+
+# %% tags=["mistake"] exercise="verify-the-token" title="The last step stands outside the try" catches="AttributeError"
+class TokenVerifier:
+    def __init__(self, resource, keys):
+        self.resource, self.keys = resource, keys
+
+    async def verify_token(self, token):
+        rules = JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": self.resource},
+            exp={"essential": True},
+        )
+        try:
+            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
+            rules.validate(claims)
+        except (JoseError, ValueError):
+            return None
+        return as_access_token(token, claims, self.resource)
+
+
+# %% tags=["mistake"] exercise="verify-the-token" title="Only the library's own errors" catches="raised ValidationError"
+class TokenVerifier:
+    def __init__(self, resource, keys):
+        self.resource, self.keys = resource, keys
+
+    async def verify_token(self, token):
+        rules = JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": self.resource},
+            exp={"essential": True},
+        )
+        try:
+            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
+            rules.validate(claims)
+            return as_access_token(token, claims, self.resource)
+        except (JoseError, AttributeError):
+            return None
+
+
+# %% tags=["mistake"] exercise="verify-the-token" title="A piece of the name will do" catches="the beginning of the mailbox's URL"
+class TokenVerifier:
+    def __init__(self, resource, keys):
+        self.resource, self.keys = resource, keys
+
+    async def verify_token(self, token):
+        try:
+            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
+            JWTClaimsRegistry(iss={"essential": True, "value": ISSUER}, exp={"essential": True}).validate(claims)
+            audiences = claims.get("aud") or []
+            audiences = [audiences] if isinstance(audiences, str) else audiences
+            if not any(audience in self.resource for audience in audiences):
+                return None
+            return as_access_token(token, claims, self.resource)
+        except (JoseError, ValueError, AttributeError):
+            return None
+
+
+# %% tags=["mistake"] exercise="verify-the-token" title="Raises to say no" catches="expected None"
+class TokenVerifier:
+    def __init__(self, resource, keys):
+        self.resource, self.keys = resource, keys
+
+    async def verify_token(self, token):
+        rules = JWTClaimsRegistry(
+            iss={"essential": True, "value": ISSUER},
+            aud={"essential": True, "value": self.resource},
+            exp={"essential": True},
+        )
+        claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
+        rules.validate(claims)
+        return as_access_token(token, claims, self.resource)
+
+
 # %% tags=["mistake"] exercise="verify-the-token" title="Lets the error out" catches="DecodeError"
 class TokenVerifier:
     def __init__(self, resource, keys):
@@ -658,22 +806,23 @@ class TokenVerifier:
 
 
 # %% [markdown] tags=["solution"] exercise="verify-the-token"
-# Three claims, all essential, compared as a whole. joserfc's `value` also matches an entry of a list, as RFC 7519 wants.
-# `algorithms=["ES256"]` names the algorithm instead of believing the token's header. An identity provider that issues one
-# token for several servers undoes this work: any of them can use the token at the others.
+# Three claims, all essential, compared as a whole, and all in one `try`. joserfc's `value` also matches an entry of a list, as
+# RFC 7519 wants. `algorithms=["ES256"]` names the algorithm instead of believing the token's header. An identity provider that
+# issues one token for several servers undoes this work: any of them can use the token at the others.
 
 # %% [markdown]
 # ## Exercise 3: keep the secret at home
 #
-# Now the client's side. Two sentences in its own code decide what a rogue server can reach:
+# Now the client's side. Two settings decide what a rogue server can reach:
 #
-# - **To whom does my secret go?** To one issuer, whatever a server's metadata says. The SDK has an argument for it.
-# - **What may I ask for?** The scopes in `allowed`, no others. As attack 1 showed, `scope=` is no bound. What every
-#   request passes is a *hook*: an async function that sees each request before it leaves, and may raise. `token_form(request)`
-#   gives you the fields of a token request, and None for any other. A token request without a scope is a trap of its own:
-#   the authorization server then grants all the client has (RFC 6749, section 3.3, lets it).
+# - **To whom does my secret go?** To one issuer, whatever a server's metadata says: `issuer=` of the provider.
+# - **What may I ask for?** The scopes in `allowed`, no others. As attack 1 showed, `scope=` is no bound, so it is optional
+#   here: leave it out. The bound is a *hook*: an async function that sees every request before it leaves, and may raise.
+#   `token_form(request)` gives you the fields of a token request as a dict (`scope` is text, with spaces between), and None
+#   for any other request. A token request without a scope is a trap of its own: the authorization server then grants all
+#   the client has (RFC 6749, section 3.3, lets it).
 #
-# Raise `ScopeRefused` when a token request asks for anything else than some of `allowed`.
+# Raise `ScopeRefused` unless a token request asks for at least one scope, and for none outside `allowed` (a set).
 
 
 # %% tags=["exercise"] id="bound-the-client" title="Keep the secret at home" minutes=10
@@ -860,15 +1009,16 @@ def sign_in(server, credentials, allowed):
 # the agent's token and *its own* secret to the authorization server, and gets a token for `payments`
 # (RFC 8693, token exchange). That token says for whom it is (`sub`) and who acts (`act`).
 #
-# POST these fields to `f"{ISSUER}/token"`, with the client id and secret of `orders` as `auth=(id, secret)`:
+# POST these fields to `f"{ISSUER}/token"` as a form (`data=`, not `json=`), with the client id and secret of `orders` as
+# `auth=(id, secret)`. `orders` has `.client_id` and `.secret`, and `http.post` is awaited.
 #
 # | field | value |
 # |---|---|
 # | `grant_type` | `TOKEN_EXCHANGE` |
 # | `subject_token` | the token to trade in |
 # | `subject_token_type` | `ACCESS_TOKEN` |
-# | `resource` | whom the token you want is for |
-# | `scope` | what it is for; without it you get all that `orders` may have |
+# | `resource` | whom the token you want is for: `PAYMENTS` |
+# | `scope` | what it is for: `"payments.refund"`; without it you get all that `orders` may have |
 #
 # Return the `access_token` of the JSON answer. When the status is not 200, raise `ExchangeRefused` with the answer's `error`.
 
@@ -878,7 +1028,7 @@ class ExchangeRefused(Exception):
     """The authorization server does not trade this token."""
 
 
-# %% tags=["exercise"] id="exchange-the-token" title="Exchange, never forward" minutes=9
+# %% tags=["exercise"] id="exchange-the-token" title="Exchange, never forward" minutes=10
 async def payments_token(agent_token, orders, http):
     """Return the token that `orders` shows to payments on behalf of the caller who showed `agent_token`."""
     ### BEGIN SOLUTION
@@ -918,12 +1068,24 @@ async def trade(shop, token):
     return jwt.decode(traded, shop.identity.keys).claims
 
 
+async def exercise_2_is_done():
+    """Here `payments` is guarded by what you wrote before."""
+    try:
+        await TokenVerifier(PAYMENTS, None).verify_token("")
+    except NotImplementedError:
+        raise NotImplementedError("It needs exercise 2, verify-the-token: do that first.") from None
+    except Exception:
+        pass
+
+
 with check("exchange-the-token"):
+    run(exercise_2_is_done())
     trial = open_shop(protect, payments_token)
     for caller in ("order-desk", "night-desk"):
         shown = made_out_to(trial, ORDERS, "orders.write", sub=caller, client_id=caller)
         with works(
-            f"orders trades in the token of {caller}", hint="Ask for a token for payments, with these five fields."
+            f"orders trades in the token of {caller}",
+            hint="POST a form (data=) with these five fields, and ask for a token for payments.",
         ):
             got = run(trade(trial, shown))
         expect(
@@ -978,6 +1140,24 @@ async def payments_token(agent_token, orders, http):
             "subject_token": agent_token,
             "subject_token_type": ACCESS_TOKEN,
             "resource": ORDERS,
+            "scope": "payments.refund",
+        },
+    )
+    if answer.status_code != 200:
+        raise ExchangeRefused(answer.json()["error"])
+    return answer.json()["access_token"]
+
+
+# %% tags=["mistake"] exercise="exchange-the-token" title="JSON instead of a form" catches="POST a form"
+async def payments_token(agent_token, orders, http):
+    answer = await http.post(
+        f"{ISSUER}/token",
+        auth=(orders.client_id, orders.secret),
+        json={
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": agent_token,
+            "subject_token_type": ACCESS_TOKEN,
+            "resource": PAYMENTS,
             "scope": "payments.refund",
         },
     )
@@ -1132,8 +1312,9 @@ print("ledger:", *safe_shop.ledger)
 # - **Revocation.** A signed token counts until it expires, whatever happens at the authorization server.
 
 # %% [markdown] tags=["instructor"]
-# 45 minutes: 6 for the roles and the one honest call (let people find, in the printed list, the request in which the secret
-# travels), 5 for the three attacks, 34 for the exercises as marked. With 30 minutes, do exercises 1 and 2 and show 3 and 4.
+# 50 minutes: 6 for the roles and the one honest call (let people find, in the printed list, the request in which the secret
+# travels), 5 for the three attacks, 36 for the exercises as marked, 3 for all of it at once.
+# With 30 minutes, do exercises 1 and 2 and show 3 and 4.
 #
 # - Ask before attack 1: "The agent is configured with `scope="parcels.read"`. What will its token say?" Expect the wrong
 #   answer, and let the printed claims settle it. Issue 2317 of the SDK was open when we last read it (2026-11).

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labkit import record
 from labkit.events import LabError
@@ -42,6 +43,7 @@ def begin(slug: str) -> Lab:
     atexit.register(remove)
     record.open_lab(slug)
     _keep_errors_in_async_cells_from_hanging()
+    _show_a_stub_in_one_line()
     return Lab(slug=slug, dir=folder, files=LABS / slug / "files")
 
 
@@ -55,3 +57,16 @@ def _keep_errors_in_async_cells_from_hanging() -> None:
     shell = ipython.get_ipython() if ipython else None
     if shell is not None and not hasattr(shell, "_last_traceback"):
         shell._last_traceback = []
+
+
+def _show_a_stub_in_one_line() -> None:
+    """In a notebook, a cell that needs an exercise still to be written says which, without a traceback."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+
+    def show(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
+        shell._showtraceback(kind, error, [f"✗ This cell needs an exercise that is not done yet: {error}"])
+
+    shell.set_custom_exc((NotImplementedError,), show)

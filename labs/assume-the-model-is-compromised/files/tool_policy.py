@@ -69,7 +69,7 @@ class ToolPolicy:
                 return f"{tool}: {rule['amount']} has to be a number from 0 up"
             total = sum(self._counts(*call) for call in (*before, (tool, arguments)))
             if total > self.bound:
-                return f"{tool}: this conversation would move {total:g}, the bound is {self.bound:g}"
+                return f"{tool}: this conversation would move {total:.15g}, the bound is {self.bound:.15g}"
         return ""
 
     def _knows(self, recipient: object) -> bool:
