@@ -423,6 +423,18 @@ def test_a_lab_cell_that_the_learners_cell_breaks_is_named(script: Script, lab: 
     assert "python3 scripts/lab.py tiny --reset" in said
 
 
+def test_an_answer_that_only_a_later_cell_finds_wrong_is_not_finished(tree: Tree, script: Script, lab: Path) -> None:
+    source = tree.labs / "tiny" / "lab.py"
+    source.write_text(source.read_text(encoding="utf-8") + "\n\n# %%\nassert count([5]) == 5\n", encoding="utf-8")
+    lab.unlink()
+    workspace.open_copy(tree, read(tree, "tiny"))
+    answer(lab, rule=RULE, count=COUNT.replace("sum(coins)", "6 if len(coins) == 3 else 0"))
+    status, said = check(script, lab)
+    assert status == 1
+    assert "uses your answers and raised AssertionError" in said and "--reset" not in said
+    assert "2 of 2 exercises done." in said and "finished" not in said
+
+
 def test_edits_to_the_labs_own_cells_do_not_count(script: Script, lab: Path) -> None:
     answer(lab, **{"check-rule": "with check('rule'): pass", "rule": "def guard(who):\n    return open_till(who)"})
     assert "✗ wrong Write the rule" in check(script, lab)[1]

@@ -63,8 +63,8 @@ def reset(tree: Tree, lab: Lab) -> tuple[Path, Path | None]:
     return open_copy(tree, lab)[0], kept
 
 
-def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[Json], list[str]]:
-    """Run the learner's answers: [{exercise, status, message}], and sentences about other cells.
+def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[Json], list[str], bool]:
+    """Run the learner's answers: [{exercise, status, message}], sentences about other cells, whether all of the lab ran.
 
     The lab's own cells run as its source has them; from the notebook come the exercise cells and
     any cell the learner has added. After an exercise that is not done the solution takes its
@@ -101,17 +101,24 @@ def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[J
                     f"The run ended early: the lab's own cell {last['id']} {run.death}. {_AGAIN.format(lab.slug)}"
                 )
                 break
+    results = {result["exercise"]: result for result in run.judged}
+    all_done = not fatal and len(results) == len(lab.exercises) and all(r["status"] == "done" for r in results.values())
+    whole = all_done
     known = {cell["id"]: cell for cell in cells}
     for ran in run.cells:
         if ran.error:
             said = f"{ran.error['name']}: {ran.error['value']}{ran.error['at']}"
             own = known[ran.id].get("own")
-            remarks.append(
-                f"{own} raised {said}."
-                if own
-                else f"The lab's own cell {ran.id} raised {said}. {_AGAIN.format(lab.slug)}"
-            )
-    results = {result["exercise"]: result for result in run.judged}
+            if own:
+                remarks.append(f"{own} raised {said}.")
+            elif all_done:
+                whole = False
+                remarks.append(
+                    f"The lab's cell {ran.id} uses your answers and raised {said}. "
+                    "So one of them is not right yet, although its check lets it through."
+                )
+            else:
+                remarks.append(f"The lab's own cell {ran.id} raised {said}. {_AGAIN.format(lab.slug)}")
     judged = []
     for exercise in lab.exercises:
         result = results.get(exercise.id, {"exercise": exercise.id, "status": "not reached", "message": ""})
@@ -124,7 +131,7 @@ def judge(tree: Tree, lab: Lab, copy: Path, seconds: float = 30) -> tuple[list[J
             # A starter that runs is refused like an answer; whoever has not begun is told so, and gets no hint yet.
             result = {"exercise": exercise.id, "status": "not started", "message": ""}
         judged.append(result)
-    return judged, remarks
+    return judged, remarks, whole
 
 
 def _same_code(text: str, other: str) -> bool:

@@ -63,7 +63,7 @@ def _check(tree: Tree, lab: Lab, copy: Path, seconds: float) -> int:
     say(f"{lab.header.title}: running {tree.relative(copy)}")
     begin_again = f"python3 scripts/lab.py {lab.slug} --reset (your file is kept under work/kept/)"
     try:
-        judged, remarks = workspace.judge(tree, lab, copy, seconds)
+        judged, remarks, whole = workspace.judge(tree, lab, copy, seconds)
     except ValueError as error:
         complain(f"{error}. Begin again with: {begin_again}")
         return 2
@@ -83,8 +83,8 @@ def _check(tree: Tree, lab: Lab, copy: Path, seconds: float) -> int:
     for remark in remarks:
         say(_wrapped(remark, "  "))
     done = sum(r["status"] == "done" for r in judged)
-    say(f"{done} of {len(judged)} exercises done." + (" The lab is finished." if done == len(judged) else ""))
-    return 0 if done == len(judged) else 1
+    say(f"{done} of {len(judged)} exercises done." + (" The lab is finished." if whole else ""))
+    return 0 if whole else 1
 
 
 def _wrapped(text: str, indent: str) -> str:
