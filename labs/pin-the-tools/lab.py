@@ -394,7 +394,7 @@ def leaves(value, place=""):
 def for_reading(tool):
     """A definition as lines to be read by a person."""
     text = "\n".join(
-        f"  {place:42} {value}"
+        f"  {place:44} {value}"
         for place, value in leaves(tool.model_dump(mode="json", by_alias=True, exclude_none=True))
     )
     return re.sub(r"[^\x20-\x7e\n]+", lambda part: f"<{len(part[0])} characters from U+{ord(part[0][0]):04X}>", text)
