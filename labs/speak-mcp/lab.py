@@ -1461,7 +1461,7 @@ with check("mind-the-door"):
             (f"{name}:443", "Some clients write the usual port out"),
             (
                 "127.0.0.1:8000",
-                "Your list replaces the SDK's own, so the test on the machine itself needs an entry too",
+                "Your list replaces the built-in one, so the test on the machine itself needs an entry too",
             ),
         ):
             with works(
