@@ -3,7 +3,7 @@
 # summary: What does an agent say to a tool server, and how do you build one that does what its name says, for those it knows, and nothing more?
 # track: protocols
 # lesson: learn/protocols/mcp-from-the-wire-up.md
-# minutes: 45
+# minutes: 55
 # level: first steps
 # needs: any
 # browser: false
@@ -74,7 +74,7 @@ from harbor.servers import REFUND_LIMIT
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
@@ -88,8 +88,8 @@ logging.disable(logging.CRITICAL)  # the SDK logs each refusal; here the refusal
 # ## The shop as it is
 #
 # First the order book: a database with the order and the customer, and a list of what was paid back. `find` and `pay_back`
-# are what the agent needs of it. When the payment service is down, `pay_back` fails as HTTP clients do: with a long text
-# that holds the request, its key included.
+# are what the agent needs of it; `pay_back` returns nothing. What lies behind can be down, and then each fails as clients do:
+# with a long text that holds the request, its key included.
 
 
 # %%
@@ -113,18 +113,18 @@ class Book:
         self.database.executemany("INSERT INTO orders VALUES (?, ?, ?, 0)", ORDERS)
         self.payouts = []
         self.asked = 0
-        self.down = False
+        self.down = set()  # the names of the methods whose back end does not answer
         self.key = secrets.token_hex(8)
 
     def find(self, order):
         """Return the order as {id, customer, total, refunded}, or None."""
-        self._ask()
+        self._ask("find")
         row = self.database.execute("SELECT * FROM orders WHERE id = ?", (order,)).fetchone()
         return row and dict(zip(("id", "customer", "total", "refunded"), row, strict=True))
 
     def pay_back(self, order, cents, payee):
-        """Pay `cents` of an order to `payee`. Raises NothingLeft when less than that is left of the order."""
-        self._ask()
+        """Pay `cents` of an order to `payee`; return nothing. Raises NothingLeft when less than that is left of the order."""
+        self._ask("pay_back")
         changed = self.database.execute(
             "UPDATE orders SET refunded = refunded + ? WHERE id = ? AND refunded + ? <= total", (cents, order, cents)
         )
@@ -132,10 +132,11 @@ class Book:
             raise NothingLeft(order)
         self.payouts.append((order, cents, payee))
 
-    def _ask(self):
+    def _ask(self, what):
         self.asked += 1
-        if self.down:
-            raise BackEndDown(f"503 for POST https://payments.harbor.example/mcp, Authorization: Bearer {self.key}")
+        if what in self.down:
+            back_end = {"find": "GET https://orderbook", "pay_back": "POST https://payments"}[what]
+            raise BackEndDown(f"503 for {back_end}.harbor.example/v1, Authorization: Bearer {self.key}")
 
 
 # %% [markdown]
@@ -169,7 +170,7 @@ def given_orders(book):
 # ## What is said on the wire
 #
 # `on_the_wire` starts a server's HTTP app, lets the SDK's client talk to it and keeps every exchange. `show` prints one.
-# Four headers that every HTTP client sends are left out; nothing else is.
+# Four headers that every HTTP client sends are left out; nothing else is. The cell is machinery, and you may skip it.
 
 
 # %%
@@ -249,8 +250,9 @@ discover, listing, calling = run(on_the_wire(given_orders(book), first_conversat
 show(discover)
 
 # %% [markdown]
-# Read it twice. `clientInfo` and `serverInfo` are what each side says about itself; nobody checks them. And the server
-# announces prompts and resources that it does not have: the SDK does so for each server.
+# Read it twice. `clientInfo` and `serverInfo` are what each side says about itself; nobody checks them. The server
+# announces prompts and resources that it does not have: the SDK does so for each server. And `supportedVersions` names one
+# revision, where the server speaks more: attack 3 rests on that.
 #
 # **Request 2, `tools/list`.** What comes back is put before the model, word for word.
 
@@ -261,8 +263,9 @@ show(listing)
 # Each argument has a JSON Schema, and here it says `string`: any text at all. `readOnlyHint` is a promise by the author. The
 # specification wants clients to treat it as untrusted, and you will see why.
 #
-# **Request 3, `tools/call`.** Look at the headers: `mcp-method` and `mcp-name` repeat what the body says, so that a gateway
-# between the two can decide without reading bodies. The server has to compare them.
+# **Request 3, `tools/call`.** Look at the headers. `mcp-method`, which the first two requests have as well, and `mcp-name`, which
+# is new here, repeat what the body says, so that a gateway between the two can decide without reading bodies. The server has
+# to compare them.
 
 # %% id="call-tool"
 show(calling)
@@ -300,7 +303,7 @@ landed("and the refund tool paid all of it, to whoever the mail named", book.pay
 # tool refund_order` and no more. The author of this server passed the text on, to be helpful.
 
 # %% tags=["attack"]
-book.down = True
+book.down = {"pay_back"}
 try:
     run(ask(orders, "refund_order", order="1001", cents=100, payee="ada@customers.example"))
 except ToolFailed as error:
@@ -316,18 +319,22 @@ landed("the agent was told the key of the payment service", told.replace(book.ke
 # | tool | arguments | returns |
 # |---|---|---|
 # | `get_order` | `order`: four digits | `Order` |
-# | `refund_order` | `order`: four digits; `cents`: a whole number from 1 to `REFUND_LIMIT`; `reason`: `"damaged"`, `"late"` or `"wrong item"` | the `Order` afterwards |
+# | `refund_order` | `order`: four digits; `cents`: a whole number from 1 to `REFUND_LIMIT` (5000); `reason`: `"damaged"`, `"late"` or `"wrong item"` | the `Order` as it is afterwards |
 #
 # What you need:
 #
 # - `Annotated[str, Field(pattern=r"...")]` is a text that matches. A pattern is searched for *anywhere* in the text, unless it
 #   begins with `^` and ends with `$`; write digits as `[0-9]`. `Annotated[int, Field(ge=..., le=...)]` is a bounded number.
 #   `Literal["a", "b"]` is a choice.
-# - A tool that returns an `Order` (below) has an output schema; the client gets it as `structuredContent`.
+# - A tool whose return type is **annotated** `-> Order` (below) has an output schema; the client gets it as `structuredContent`.
+#   `book.find` calls the number `id`, an `Order` calls it `order`.
 # - `raise ToolError("a sentence")` is an error that the model may read. Use it where there is no such order, and for
 #   `NothingLeft`. Leave every other exception alone: the SDK keeps its text away from the client.
 # - The money goes to the customer of the order: `book.find(order)["customer"]`. Nobody gets to name a payee, and nobody is
 #   told the customer's address.
+#
+# The SDK keeps the text of *your* slips from the client as well. The check shows them, with the line; for all the rest, put
+# `logging.disable(logging.NOTSET)` into a cell of its own, and the SDK logs each with its traceback.
 
 
 # %%
@@ -391,11 +398,44 @@ def admits(tool, arguments):
     return jsonschema.Draft202012Validator(tool.input_schema).is_valid(arguments)
 
 
+GENERAL = "Error executing tool"
+
+
+async def behind_it(server, tool, arguments):
+    """What the SDK hides from the client when a tool fails, None when it hides nothing. The author may see it."""
+    try:
+        await server.call_tool(tool, arguments)
+    except UnexpectedToolError as error:
+        return error.__cause__
+    except ToolError:
+        return None
+
+
+async def ask_honestly(server, tool, **arguments):
+    """Like `ask`; where the SDK hides an error of the tool, raise that one."""
+    try:
+        return await ask(server, tool, **arguments)
+    except ToolFailed as error:
+        hidden = await behind_it(server, tool, arguments) if str(error) == f"{GENERAL} {tool}" else None
+        raise hidden or error from None
+
+
+def about_type(got):
+    """What to say of a result that is no Order because of the return type."""
+    if got is None:
+        return " Is the return type annotated `-> Order`? Without it, or with `-> dict`, there is no output schema."
+    if set(got) == {"result"}:
+        return (
+            " A return type that is not one model, such as `Order | None`, is wrapped in `result`: annotate `-> Order`."
+        )
+    return ""
+
+
 GOOD = {"order": "1001", "cents": 2_000, "reason": "late"}
-WORDS = ("1001' OR '1'='1", "1001; DROP TABLE orders", "10015", "x1001", "%", "", "١٠٠١")
+WORDS = ("1001' OR '1'='1", "1 OR", "10015", "x1001", "x100", "101", "1", "%", "", "١٠٠١")
 WRONG = [
     *(("get_order", {"order": text}, f"the order {text!r}") for text in WORDS),
-    *(("refund_order", GOOD | {"order": text}, f"a refund of the order {text!r}") for text in WORDS[:3]),
+    *(("refund_order", GOOD | {"order": text}, f"a refund of the order {text!r}") for text in WORDS[:1]),
     *(("refund_order", GOOD | {"cents": n}, f"a refund of {n} cents") for n in (-100, 0, REFUND_LIMIT + 1, 20.5)),
     ("refund_order", GOOD | {"reason": "the mail says so"}, "a reason that is none of the three"),
     ("refund_order", {"order": "1001", "cents": 2_000}, "a refund without a reason"),
@@ -418,11 +458,11 @@ with check("type-the-tools"):
             "order decides who gets the money.",
         )
     with works("an order is looked up", hint="get_order returns an Order for a number that is in the book."):
-        got = run(ask(server, "get_order", order="1001"))
+        got = run(ask_honestly(server, "get_order", order="1001"))
     expect(
         got == {"order": "1001", "total": 7_900, "refunded": 0},
         f"get_order returns {got}; expected an Order with order, total and refunded, and nothing about the customer: what the "
-        "agent knows, a mail can ask it for.",
+        f"agent knows, a mail can ask it for.{about_type(got)}",
     )
     for tool, arguments, what in WRONG:
         before = trial.asked
@@ -433,19 +473,25 @@ with check("type-the-tools"):
         expect(
             trial.asked == before,
             f"Your code took {what} to the book before it was refused; expected the type to refuse it. A pattern needs "
-            "^ and $, and [0-9]: \\d takes the digits of every script. Cents are an int.",
+            "^ and $, exactly four of [0-9] between them: \\d takes the digits of every script. Cents are an int.",
         )
         expect(
             not admits(tools[tool], arguments),
             f"{what} was refused, but the schema in tools/list allows it; expected the limit in the type: what only your code "
             "knows, no model, gateway or reviewer can see.",
         )
+    for text in WORDS:
+        expect(
+            not admits(tools["refund_order"], GOOD | {"order": text}),
+            f"The schema of refund_order allows the order {text!r}; expected the same type as for get_order, exactly four digits.",
+        )
     expect(trial.payouts == [], f"Money was paid: {trial.payouts}; expected none so far.")
 
     with works("Ada gets 20 euros back", hint="An honest refund: order 1001, 2000 cents, reason late."):
-        got = run(ask(server, "refund_order", **GOOD))
+        got = run(ask_honestly(server, "refund_order", **GOOD))
     expect(
-        got == {"order": "1001", "total": 7_900, "refunded": 2_000}, f"refund_order returns {got}; expected the Order."
+        got == {"order": "1001", "total": 7_900, "refunded": 2_000},
+        f"refund_order returns {got}; expected the Order as it is afterwards, with 2000 refunded: read it again.{about_type(got)}",
     )
     run(ask(server, "refund_order", **GOOD, payee="mallory@customers.example", customer="mallory@customers.example"))
     paid = [("1001", 2_000, "ada@customers.example")] * 2
@@ -456,7 +502,6 @@ with check("type-the-tools"):
     with works("the limit itself can be paid", hint="cents goes up to REFUND_LIMIT, inclusive."):
         run(ask(orders_server(Book()), "refund_order", **(GOOD | {"cents": REFUND_LIMIT})))
 
-    general = "Error executing tool"
     for tool, arguments, what in (
         ("get_order", {"order": "9999"}, "an order that does not exist"),
         ("refund_order", GOOD | {"order": "9999"}, "a refund of an order that does not exist"),
@@ -468,17 +513,24 @@ with check("type-the-tools"):
             except ToolFailed as error:
                 text = str(error)
                 raise
+        hidden = run(behind_it(server, tool, arguments)) if text == f"{GENERAL} {tool}" else None
         expect(
-            text.removeprefix(f"{general} {tool}").strip(": "),
+            text.removeprefix(f"{GENERAL} {tool}").strip(": "),
             f"For {what} the model reads {text!r} and nothing else; expected a sentence in a ToolError, so that it does not "
-            "try the same again.",
+            f"try the same again. Your tool raised {hidden!r}.",
         )
         expect("customers.example" not in text, f"The error for {what} names the customer's address: {text!r}.")
     expect(len(trial.payouts) == 2, f"The payouts are {trial.payouts}; expected two.")
-    trial.down = True
-    for tool, arguments in (("get_order", {"order": "1001"}), ("refund_order", GOOD)):
+    for tool, arguments, down in (
+        ("refund_order", GOOD, "pay_back"),
+        ("refund_order", GOOD, "find"),
+        ("get_order", {"order": "1001"}, "find"),
+    ):
+        trial.down = {down}
         with refused(
-            f"{tool} while the back end is down", by=ToolFailed, hint="Let the exception out: the SDK reports it."
+            f"{tool} while the back end of {down} is down",
+            by=ToolFailed,
+            hint="Let the exception out: the SDK reports it.",
         ):
             try:
                 run(ask(server, tool, **arguments))
@@ -486,14 +538,14 @@ with check("type-the-tools"):
                 text = str(error)
                 raise
         expect(
-            trial.key not in text and "payments." not in text,
-            f"While the back end was down, {tool} told the client its text, with an address and a key inside; expected "
-            f"{general!r} and no more: catch what you expect, by name, and nothing else.",
+            trial.key not in text and "harbor.example" not in text,
+            f"While the back end of {down} was down, {tool} told the client its text, with an address and a key inside; expected "
+            f"{GENERAL!r} and no more: catch what you expect, by name, and nothing else.",
         )
         expect(
-            text == f"{general} {tool}",
-            f"While the back end was down, {tool} answered {text!r}; expected the SDK's own sentence: an exception that is caught "
-            "without its name turns an outage into a wrong answer.",
+            text == f"{GENERAL} {tool}",
+            f"While the back end of {down} was down, {tool} answered {text!r}; expected the SDK's own sentence: an exception that is "
+            "caught without its name turns an outage into a wrong answer.",
         )
 
 
@@ -619,6 +671,70 @@ def orders_server(book):
     @server.tool()
     async def refund_order(
         order: Annotated[str, Field(pattern=r"[0-9]{4}")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="Up to four digits" catches="took the order '101' to the book"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="Four characters, one of them a digit" catches="took the order '1 OR' to the book"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)],
         cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
         reason: Literal["damaged", "late", "wrong item"],
     ) -> Order:
@@ -826,6 +942,136 @@ def orders_server(book):
     return server
 
 
+# %% tags=["mistake"] exercise="type-the-tools" title="Look up first, then pass every error on" catches="While the back end of pay_back was down, refund_order told"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        row = found(order)
+        try:
+            book.pay_back(order, cents, payee=row["customer"])
+        except Exception as error:
+            raise ToolError(str(error)) from error
+        return await get_order(order)
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="The order as it was before" catches="read it again"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        row = found(order)
+        try:
+            book.pay_back(order, cents, payee=row["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="No return type that says what comes" catches="Is the return type annotated `-> Order`?"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="An order or nothing" catches="is wrapped in `result`"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order | None:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
 # %% tags=["mistake"] exercise="type-the-tools" title="One excuse for every error" catches="turns an outage into a wrong answer"
 def orders_server(book):
     server = MCPServer("orders", version="2.0.0")
@@ -913,6 +1159,38 @@ def orders_server(book):
     return server
 
 
+# %% tags=["mistake"] exercise="type-the-tools" title="Hand the row over as it is" catches="No longer works: an order is looked up (KeyError: 'order' (in get_order"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["order"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
 # %% tags=["mistake"] exercise="type-the-tools" title="Refuse everything" catches="No longer works: an order is looked up"
 def orders_server(book):
     server = MCPServer("orders", version="2.0.0")
@@ -946,7 +1224,7 @@ def orders_server(book):
 # The types do three jobs at once: they are the schema that the model reads, the check that the SDK makes before your code runs,
 # and the documentation. Two walls stand behind them in any case: the SQL in `Book` has parameters, and `pay_back` compares
 # with what is left in the same statement that changes it. What a type cannot say is whether *this* customer may have *this*
-# refund: that is a policy, and another lab.
+# refund: that is a policy (the lab *Authorize every call*).
 
 # %% [markdown]
 # What the model reads now:
@@ -976,15 +1254,16 @@ for exchange in (answered, unknown, mistyped):
 # ## Attack 2: a web page calls the server
 #
 # The engineer runs `orders` on the laptop, to test it against last week's orders. In a container `127.0.0.1` was not
-# reachable, so the line now reads `server.run("streamable-http", host="0.0.0.0", port=8000)`. Nobody has a password for it,
-# because it is "only local". In the same café, in the same minute, the engineer reads a web page.
+# reachable, so the line now reads `server.run("streamable-http", host="0.0.0.0", port=8000)`, and still does without the container.
+# (Inside one, 0.0.0.0 is right: publish the port with `-p 127.0.0.1:8000:8000`, and set the lists of exercise 2 anyway.) Nobody has
+# a password for it, because it is "only local". In the same café, in the same minute, the engineer reads a web page.
 #
 # A page may not talk to any server it likes. The browser keeps two rules, and both go by **origin**: scheme, name and port of
 # the page's address. (1) Before a page sends JSON to another origin, the browser asks that server with an `OPTIONS` request,
 # the preflight, whether it wants that. (2) Without such a permission the page does not get to read the answer.
 #
 # Below is a browser with these two rules and nothing else, a name service, and a laptop with two addresses. They are small
-# models; the server behind them is the real one.
+# models, machinery that you may skip; the server behind them is the real one.
 
 
 # %%
@@ -1093,11 +1372,17 @@ landed(
 )
 
 # %% [markdown]
-# Look again at what arrived. The browser wrote `Host: parcel-news.example:8000`, because that is the name it believes it is
-# talking to, and `Origin: http://parcel-news.example:8000`. The page could forge neither. These two headers are the only
+# Look at two headers of the page's request, as it arrived:
+
+# %%
+print(*(f"{name}: {stolen.request.headers[name]}" for name in ("host", "origin")), sep="\n")
+
+# %% [markdown]
+# The browser wrote `parcel-news.example:8000` into `Host`, because that is the name it believes it is talking to, and into `Origin`,
+# because that is where the page is from. The page could forge neither. These two headers are the only
 # witnesses that the server has, and this server did not ask them. (The neighbor uses no browser, and writes what suits.)
 #
-# The SDK can ask. When it does is a matter of one argument:
+# The SDK can ask. Unless you hand it lists of your own, it goes by one argument, `host`:
 
 # %% id="defaults"
 HELLO = call_of("look_up_order", query="SELECT 1")
@@ -1128,13 +1413,15 @@ for host in ("127.0.0.1", "localhost", "0.0.0.0", "orders.harbor.example"):
 #
 # - Return a dict: the keyword arguments of `server.run("streamable-http", ...)`, that is `host`, `port` (8000) and
 #   `transport_security=TransportSecuritySettings(allowed_hosts=[...], allowed_origins=[...])`.
+# - With `transport_security` the guard is on, whatever `host` is, and your lists **replace** the SDK's own: what is not in them is
+#   refused, loopback names included.
 # - A host is compared as a whole, port included. `Host` has no port when it is the usual one: allow each name as it is, and with
-#   `:443`. An entry that ends in `:*` allows any port.
+#   `:443`. An entry that ends in `:*` allows the name with any port, and not the name alone.
 # - On the machine itself the server is tested as `127.0.0.1:8000`: allow that too.
 # - An origin has a scheme: `https://desk.harbor.example`. A request without `Origin` is no browser's and passes this check.
 
 
-# %% tags=["exercise"] id="mind-the-door" title="Ask the two witnesses" minutes=9
+# %% tags=["exercise"] id="mind-the-door" title="Ask the two witnesses" minutes=7
 def door(names, pages):
     """Return the keyword arguments with which server.run("streamable-http", ...) serves `names`, called by `pages`."""
     ### BEGIN SOLUTION
@@ -1168,10 +1455,20 @@ with check("mind-the-door"):
             and how["port"] == 8000,
             f"door returns {how!r}; expected a dict with host, port 8000 and transport_security.",
         )
-        for host in (name, f"{name}:443", "127.0.0.1:8000"):
+        heard = Laptop(None, how).listens_on("127.0.0.1")
+        for host, why in (
+            (name, "That is the Host of a client that uses the usual port; `name:*` does not allow it"),
+            (f"{name}:443", "Some clients write the usual port out"),
+            (
+                "127.0.0.1:8000",
+                "Your list replaces the built-in one, so the test on the machine itself needs an entry too",
+            ),
+        ):
             with works(
                 f"a client calls {host}",
-                hint="Listen on 127.0.0.1; allow the names, with and without :443, and 127.0.0.1:8000.",
+                hint=f"allowed_hosts has no entry for {host!r}. {why}."
+                if heard
+                else 'The proxy calls 127.0.0.1:8000, and the server listens elsewhere: host="127.0.0.1".',
             ):
                 knock(how, host=host)
         with works(f"the page {page} calls {name}", hint="allowed_origins holds `pages`, as they are."):
@@ -1224,7 +1521,7 @@ def door(names, pages):
     return {"host": "127.0.0.1", "port": 8000}
 
 
-# %% tags=["mistake"] exercise="mind-the-door" title="The name as the host" catches="nobody listens on 127.0.0.1"
+# %% tags=["mistake"] exercise="mind-the-door" title="The name as the host" catches="the server listens elsewhere"
 def door(names, pages):
     return {"host": names[0], "port": 8000}
 
@@ -1240,6 +1537,33 @@ def door(names, pages):
 def door(names, pages):
     security = TransportSecuritySettings(
         allowed_hosts=["*"],
+        allowed_origins=list(pages),
+    )
+    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+
+
+# %% tags=["mistake"] exercise="mind-the-door" title="Any port of the name" catches="allowed_hosts has no entry for 'orders.harbor.example'."
+def door(names, pages):
+    security = TransportSecuritySettings(
+        allowed_hosts=[*(f"{name}:*" for name in names), "127.0.0.1:8000"],
+        allowed_origins=list(pages),
+    )
+    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+
+
+# %% tags=["mistake"] exercise="mind-the-door" title="The names and no ports" catches="allowed_hosts has no entry for 'orders.harbor.example:443'"
+def door(names, pages):
+    security = TransportSecuritySettings(
+        allowed_hosts=[*names, "127.0.0.1:8000"],
+        allowed_origins=list(pages),
+    )
+    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+
+
+# %% tags=["mistake"] exercise="mind-the-door" title="Forget the machine itself" catches="allowed_hosts has no entry for '127.0.0.1:8000'"
+def door(names, pages):
+    security = TransportSecuritySettings(
+        allowed_hosts=[*names, *(f"{name}:443" for name in names)],
         allowed_origins=list(pages),
     )
     return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
@@ -1430,9 +1754,10 @@ for revision in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-0
 #
 # - Let pass: `server/discover`, `tools/list`, and `tools/call` of a tool in `allowed`. For anything else raise `Blocked`.
 # - `headers.get("mcp-protocol-version")`, `"mcp-method"`, `"mcp-name"`: a text, or None when the header is missing.
+# - What the function returns is ignored. Only `Blocked` stops a request.
 
 
-# %% tags=["exercise"] id="guard-the-headers" title="Decide by headers that somebody checks" minutes=8
+# %% tags=["exercise"] id="guard-the-headers" title="Decide by headers that somebody checks" minutes=5
 def gateway(headers, allowed):
     """Return None when a request with these headers may pass; raise Blocked("why") when not."""
     ### BEGIN SOLUTION
@@ -1467,13 +1792,21 @@ def without(headers, *names):
 
 
 with check("guard-the-headers"):
+    asked, body = call_of("refund_order", **REFUND)
+    try:
+        said = gateway(Headers(asked), {"get_order"})
+    except Blocked:
+        said = None
+    expect(
+        said is None,
+        f"To a refund the gateway says {said!r}, and the request goes on; expected Blocked: raise it, a return value is ignored.",
+    )
     for mode in ("auto", "2026-07-28"):
         with works(
             f"night-report looks an order up, mode {mode}", hint="Let server/discover, tools/list and get_order pass."
         ):
             exchanges, result = run(as_night_report(gateway, Book(), "get_order", mode, order="1001"))
     expect(not result.is_error, f"get_order gave {result.content}; expected the order.")
-    asked, body = call_of("refund_order", **REFUND)
     with works("a client lists the tools", hint="tools/list has no Mcp-Name."):
         question = json.dumps(json.loads(body) | {"method": "tools/list"}).encode()
         through(without(asked, "mcp-name") | {"mcp-method": "tools/list"}, question)
@@ -1514,6 +1847,13 @@ with check("guard-the-headers"):
     fine = Headers({"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "get_order"})
     with refused("a caller that may use no tool", by=Blocked, hint="The list is an argument: read `allowed`."):
         gateway(fine, set())
+    later = Headers(asked | {"mcp-name": "get_order", "mcp-protocol-version": "2027-07-28"})
+    with refused(
+        "a call of a revision that does not exist yet",
+        by=Blocked,
+        hint="Nobody knows what a later revision compares: pass 2026-07-28 alone, and no range of dates.",
+    ):
+        gateway(later, {"get_order"})
 
 
 # %% tags=["mistake"] exercise="guard-the-headers" title="A list of what is forbidden" catches="a refund whose name is written in base64"
@@ -1540,6 +1880,23 @@ def gateway(headers, allowed):
     method, name = headers.get("mcp-method"), headers.get("mcp-name")
     if method not in ("server/discover", "tools/list") and (method != "tools/call" or name not in allowed):
         raise Blocked("not allowed")
+
+
+# %% tags=["mistake"] exercise="guard-the-headers" title="This revision or a later one" catches="a revision that does not exist yet"
+def gateway(headers, allowed):
+    if (headers.get("mcp-protocol-version") or "") < "2026-07-28":
+        raise Blocked("too old")
+    method, name = headers.get("mcp-method"), headers.get("mcp-name")
+    if method not in ("server/discover", "tools/list") and (method != "tools/call" or name not in allowed):
+        raise Blocked("not allowed")
+
+
+# %% tags=["mistake"] exercise="guard-the-headers" title="Say no, softly" catches="a return value is ignored"
+def gateway(headers, allowed):
+    if headers.get("mcp-protocol-version") != "2026-07-28":
+        return False
+    method, name = headers.get("mcp-method"), headers.get("mcp-name")
+    return method in ("server/discover", "tools/list") or (method == "tools/call" and name in allowed)
 
 
 # %% tags=["mistake"] exercise="guard-the-headers" title="Keep the older clients alive" catches="a refund of 2025-11-25, without MCP headers"
@@ -1648,8 +2005,8 @@ print("order 1003:", book.find("1003"), " paid:", book.payouts)
 #   started it, and the types of exercise 1 matter as much.
 
 # %% [markdown] tags=["instructor"]
-# 45 minutes: 7 for the wire (have people find, in the printed messages, what the model will read and what nobody checks), 7 for
-# the three attacks, 31 for the exercises as marked. With 30 minutes, do 1 and 2 and show 3.
+# 55 minutes: 12 for the wire (have people find, in the printed messages, what the model will read and what nobody checks), 17 for
+# the three attacks and the text between, 26 for the exercises as marked. With 35 minutes, do 1 and 2 and show 3.
 #
 # - Before attack 2, ask: "The page cannot set `Host`. So what is forged?" Nothing is: the browser tells the truth, and the server
 #   did not listen. The name of the attack hides that.
