@@ -112,7 +112,7 @@ def test_the_status_page_shows_what_was_written(small: Tree) -> None:
     bench._write(small, {"growth": {"date": "2026-11-25", "missed": ["a bar"], "breaks": ["At 9"], "rows": rows}})
     figures = pages.measured(small)
     assert figures["cores"] == 2, "the other figures are gone"
-    text = pages.status([], {}, figures, {})
+    text = pages.status([], {}, figures, {}, {})
     assert "| 1x | 100 | 2.0 s | 20 ms | 100 KB | 5.0 ms | 0.5 ms | not measured |" in text
     assert "Missed: a bar. At 9" in text
 

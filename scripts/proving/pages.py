@@ -15,12 +15,13 @@ from typing import Any
 
 import yaml
 
-from proving import learning_paths, nav, notebook, reading
+from proving import learning_paths, nav, notebook, reading, trials
 from proving.findings import Finding
 from proving.gates import GATES
 from proving.paths import Tree
 from proving.proof import Evidence
 from proving.source import LEVELS, TRACKS, Cell, Exercise, Lab, Source
+from proving.trials import Trial
 
 Json = dict[str, Any]
 MEASURED = PurePosixPath("assets/measured.json")
@@ -61,7 +62,8 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     for lab in labs:
         pages.update(runs(tree, lab, known.get(lab.slug)))
     pages[tree.docs / "labs" / "index.md"] = catalogue(shown, known, reading.lessons(tree))
-    pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree))
+    tried, _ = trials.read(tree, shown)
+    pages[tree.docs / "status.md"] = status(shown, known, measured(tree), compared(tree), tried)
     pages[tree.cache / "includes" / "proved.md"] = proved_line(shown, known)
     pages[tree.cache / "includes" / "excerpt.md"] = excerpt(shown, known)
     _write(pages)
@@ -365,7 +367,9 @@ def _filters(labs: list[Lab]) -> str:
     return f'<form class="pg-filters" id="lab-filters" aria-label="Filter the labs" hidden>{form}</form>'
 
 
-def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, searches: Json) -> str:
+def status(
+    labs: list[Lab], evidence: dict[str, Evidence], figures: Json, searches: Json, tried: dict[str, Trial]
+) -> str:
     """What was proved, where and when; what was measured."""
     front = front_matter(
         "Status",
@@ -390,6 +394,8 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, search
         lines.append(
             f"Network in these runs: {inline(next(e.verdict['confinement'].get('network', '') for e in evidence.values() if e.stamp))}."
         )
+    if tried:
+        lines += _tried(labs, tried)
     lines.append("## Speed {#speed}")
     if "rows" in figures:
         lines.append(
@@ -410,6 +416,24 @@ def status(labs: list[Lab], evidence: dict[str, Evidence], figures: Json, search
     if "growth" in figures:
         lines += _growth(figures["growth"])
     return "\n\n".join(lines) + "\n"
+
+
+def _tried(labs: list[Lab], tried: dict[str, Trial]) -> list[str]:
+    """How often somebody new to a lab had to run its check, exercise by exercise."""
+    rows = []
+    for lab in labs:
+        if lab.slug in tried:
+            trial = tried[lab.slug]
+            counts = [f"{inline(e.title)}: {trial.tries[e.id]}" for e in lab.exercises if e.id in trial.tries]
+            rows.append(f"| [{lab.header.title}](labs/{lab.slug}.md) | {', '.join(counts)} | {trial.tried} |")
+    who = " and ".join(sorted({trial.by for trial in tried.values()}))
+    return [
+        "## Tried by a newcomer {#tried}",
+        f"Each lab was tried from its starter by {who}, with the notebook and `check.py` alone. The number is how often the check "
+        "ran until an exercise was done. What made the reader stumble was mended afterwards. A model is no human beginner: "
+        "it reads the checks more closely, so take the numbers as a lower bound.",
+        "\n".join(["| Lab | Runs of the check | Tried |", "|---|---|---|", *rows]),
+    ]
 
 
 def _growth(figures: Json) -> list[str]:
