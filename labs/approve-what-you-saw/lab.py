@@ -513,7 +513,7 @@ with check("show-the-call"):
     wanted = 'pay_invoice\nAmount: 340.00 euros\nAccount: "NW-HOUSE-01"\nReference: "NW-17"'
     with works("the honest call is shown", hint="Compare with the example in the text, line by line."):
         text = question("pay_invoice", HONEST_CALL)
-        lines = zip_longest(str(text).split("\n"), wanted.split("\n"), fillvalue="")
+        lines = zip_longest(str(text).split("\n"), wanted.split("\n"), fillvalue="no line")
         number, got, line = next(((n, *pair) for n, pair in enumerate(lines, 1) if len(set(pair)) == 2), (0, "", ""))
         expect(
             text == wanted,

@@ -647,7 +647,14 @@ SHOWN = {
 
 
 def read_page(text):
-    found = unshown(text)
+    try:
+        found = unshown(text)
+    except Exception as error:
+        expect(
+            False,
+            f"unshown() raised {type(error).__name__}: {error}, for {text!a}; expected a list of (line, words). A child's map is "
+            "None: take that of its parent.",
+        )
     if found:
         raise Refused(f"{len(found)} parts are not shown")
 
@@ -724,6 +731,18 @@ def unshown(text):
     return [
         (token.map[0] + 1, piece.content)
         for token in MARKDOWN.parse(text)
+        for piece in [token, *(token.children or [])]
+        if piece.type in ("html_block", "html_inline") and hides(piece.content)
+    ]
+
+
+# %% tags=["mistake"] exercise="not-on-the-page" title="A child's own map" catches="take that of its parent"
+def unshown(text):
+    env = {}
+    tokens = MARKDOWN.parse(text, env)
+    return spare(tokens, env) + [
+        (piece.map[0] + 1, piece.content)
+        for token in tokens
         for piece in [token, *(token.children or [])]
         if piece.type in ("html_block", "html_inline") and hides(piece.content)
     ]

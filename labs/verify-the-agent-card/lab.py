@@ -986,7 +986,7 @@ def asked(credentials, scheme):
     except Exception as error:
         expect(
             False,
-            f"get_credentials({scheme!r}) raised {error!r}; expected None: without a credential to show, show none.",
+            f"get_credentials({scheme!r}) raised {error!r}; expected a token, or None when there is none to show.",
         )
 
 
@@ -1092,7 +1092,7 @@ class PartnerCredentials(CredentialService):
         return self.vault[self.partner.scheme]
 
 
-# %% tags=["mistake"] exercise="bind-the-credential" title="Raise at a wrong name" catches="expected None: without a credential to show"
+# %% tags=["mistake"] exercise="bind-the-credential" title="Raise at a wrong name" catches="or None when there is none to show"
 class PartnerCredentials(CredentialService):
     def __init__(self, partner, vault):
         self.partner, self.vault = partner, vault
