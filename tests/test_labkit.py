@@ -189,6 +189,24 @@ def test_a_check_that_failed_leaves_none_open() -> None:
     assert checks._Open.exercise is None
 
 
+def test_the_stub_of_an_earlier_exercise_is_named_as_that(labs: Path, tmp_path: Path) -> None:
+    (labs / "tiny" / "lab.py").write_text(
+        '# %% tags=["exercise"] id="guard" title="Write the guard" minutes=5\n'
+        '# %% tags=["exercise"] id="rule" title="Write the rule" minutes=5\n'
+    )
+    code = (
+        "from labkit import begin, check, NotStarted; begin('tiny')\n"
+        "for stub in ('Write the guard', 'Write the rule'):\n"
+        "    try:\n"
+        "        with check('rule'): raise NotImplementedError(stub)\n"
+        "    except NotStarted as sentence: print(sentence)"
+    )
+    assert in_process(code, labs, tmp_path / "temporary").splitlines() == [
+        'Not started: rule. The exercise "Write the guard" comes first: this check needs what you write there.',
+        "Not started: rule. Write the rule",
+    ]
+
+
 def test_ipython_shows_the_sentence_and_nothing_else(tree: Tree) -> None:
     write_small_lab(tree)
     cells = [

@@ -3,7 +3,7 @@
 # summary: When a person says yes to an agent, how do you make sure that what runs is what they saw, once, and soon?
 # track: agents
 # lesson: learn/agents/a-person-in-the-loop-for-real.md
-# minutes: 45
+# minutes: 60
 # level: working
 # needs: any
 # browser: false
@@ -64,6 +64,7 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Annotated
 
 import rfc8785
@@ -167,10 +168,24 @@ landed("Noor approved 340 euros to Northwharf, and her yes paid 900 to somebody 
 # %% [markdown]
 # ## Attack 2: the same answer, twice
 #
-# MCP has a way to ask a person: **elicitation**. In revision 2026-07-28 a server does not call the client. It answers a
-# tool call with a question (an *input required* result) and with a **sealed state**; the client shows the question, and
-# sends the call again with the answer and the state. In the Python SDK the question comes from a *resolver*: a parameter
-# `Annotated[Answer, Resolve(ask)]` is filled by running `ask`, which may return `Elicit(text, Answer)`.
+# MCP has a way to ask a person: **elicitation**. In revision 2026-07-28 a server does not call the client. One tool call
+# becomes two rounds:
+#
+# ```text
+#    client                                        server
+#      |-- 1  pay_invoice(arguments) ----------------->|   the tool lacks an answer, and nothing is paid yet
+#      |<- 2  "input required": the question, a state -|
+#      |      the client shows the question, Noor says yes
+#      |-- 3  pay_invoice(arguments), her yes, state ->|   the state fits these arguments: the tool runs
+#      |<- 4  "paid" ----------------------------------|
+# ```
+#
+# The server keeps nothing between 2 and 3. What it has to remember it hands to the client, as a text that only the server
+# can read or change: the **sealed state**.
+#
+# In the Python SDK a tool says which answer it lacks by a parameter: `answer: Annotated[Answer, Resolve(ask)]`. The model does
+# not fill it. The SDK calls the function `ask` for it (a *resolver*), and when that returns `Elicit(text, Answer)`, the `text`
+# goes to the client as the question of step 2. Below stand the server and the two rounds of a client.
 
 
 # %%
@@ -216,6 +231,12 @@ def asking(server):
 async def first_round(client, arguments):
     """Call the tool; return the question and the state, as they are on the wire."""
     asked = await client.session.call_tool("pay_invoice", arguments, allow_input_required=True)
+    if not isinstance(asked, InputRequiredResult):
+        expect(
+            False,
+            f"The server asked nothing, and answered: {asked.content[0].text} (This cell needs your question of exercise 1 and "
+            "your approvals of exercise 2: they come first.)",
+        )
     (name,) = asked.input_requests
     return name, asked
 
@@ -263,7 +284,7 @@ landed(f"mcp {version('mcp')}: one yes, sent twice, paid twice", ledger if len(l
 # The SDK does a lot here, and you can see it. The parameter `answer` is not in the tool's schema, so the model cannot fill
 # it. The state is sealed to the arguments, so an answer for Northwharf does not pay Mallory.
 #
-# It does not count. In mcp 2.3.0 the same answer can be sent again while its sealed state lives, which is 600 seconds. That is
+# The SDK does not count uses. In mcp 2.3.0 the same answer can be sent again while its sealed state lives, which is 600 seconds. That is
 # no bug: the specification leaves single use to the server. And it takes no attacker: a proxy that
 # repeats a request after a timeout pays twice just as well. If this cell fails for you, your SDK has changed; a test of this
 # course watches for that day.
@@ -414,6 +435,18 @@ landed("Noor was asked about both forgeries, and said yes to both", not_on_paper
 # Our Noor stops reading after five questions. That number is ours, chosen so that the effect shows; the direction is not. The
 # makers of one coding agent reported in March 2026 that its users accept 93 percent of its permission prompts.
 #
+# That was the last attack. First the question. This is what Harbor knows about the tools that may be shown to a person:
+
+# %%
+FIELDS = {"pay_invoice": ("account", "reference"), "refund": ("order",)}  # besides cents, which each of them has
+MOST = 2**53 - 1  # cents: the largest whole number that every JSON reader keeps exact
+
+
+class CannotShow(ValueError):
+    """This call cannot be shown to a person in full."""
+
+
+# %% [markdown]
 # ## Exercise 1: show the call and nothing else
 #
 # Write the question. It is made from the arguments that will run, and **two different calls must never look the same**.
@@ -427,19 +460,13 @@ landed("Noor was asked about both forgeries, and said yes to both", not_on_paper
 # ```
 #
 # - First the tool, then the amount (thousands with a comma: `1,450.00 euros`), then the text fields in the order of `FIELDS`,
-#   one line each: the name capitalized, a colon, the value in quotes.
+#   one line each: the name, capitalized by `str.capitalize`, a colon, the value in double quotes.
 # - A value stays on its line and shows every character that is not plain ASCII as an escape, so that `\u200b` is seen and
 #   a name with an accent can still be paid. `json.dumps(value, ensure_ascii=True)` writes such a text.
 # - What cannot be shown so is not asked at all: raise `CannotShow` for a tool that `FIELDS` does not name, for an argument too
-#   many or too few, for an amount that is not an `int` of at least 1 (in Python `True` is an `int` as well, so
-#   compare `type(...)`), for a text field that is no `str`, and for a line of more than `COLUMNS` characters.
-
-# %%
-FIELDS = {"pay_invoice": ("account", "reference"), "refund": ("order",)}  # besides cents, which each of them has
-
-
-class CannotShow(ValueError):
-    """This call cannot be shown to a person in full."""
+#   many or too few, for an amount that is not an `int` from 1 to `MOST` (in Python `True` is an `int` as well, so
+#   compare `type(...)`; and a float does not hold every amount to the cent, so stay with `//` and `%`), for a text field that
+#   is no `str`, and for a line of more than `COLUMNS` characters.
 
 
 # %% tags=["exercise"] id="show-the-call" title="Show the call and nothing else" minutes=9
@@ -452,7 +479,7 @@ def question(tool, arguments):
     if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
         raise CannotShow(f"{tool} with {sorted(arguments)} has no fixed form")
     cents = arguments["cents"]
-    if type(cents) is not int or cents < 1:
+    if type(cents) is not int or not 1 <= cents <= MOST:
         raise CannotShow("an amount is a whole number of cents, from 1")
     lines = [tool, f"Amount: {cents // 100:,}.{cents % 100:02d} euros"]
     for name in FIELDS[tool]:
@@ -486,7 +513,12 @@ with check("show-the-call"):
     wanted = 'pay_invoice\nAmount: 340.00 euros\nAccount: "NW-HOUSE-01"\nReference: "NW-17"'
     with works("the honest call is shown", hint="Compare with the example in the text, line by line."):
         text = question("pay_invoice", HONEST_CALL)
-        expect(text == wanted, f"The question is {text!r}; expected {wanted!r}: fixed fields, one line each.")
+        lines = zip_longest(str(text).split("\n"), wanted.split("\n"), fillvalue="no line")
+        number, got, line = next(((n, *pair) for n, pair in enumerate(lines, 1) if len(set(pair)) == 2), (0, "", ""))
+        expect(
+            text == wanted,
+            f"Line {number} of the question is <{got}>; expected <{line}>, to the letter, quotes included.",
+        )
     with works("a large amount, to the cent", hint="Divide with // and %, and write thousands with a comma."):
         line = question("pay_invoice", {**HONEST_CALL, "cents": 123_456_789})
         expect("Amount: 1,234,567.89 euros" in line, f"Shown: {line!r}; expected 1,234,567.89 euros, whole and exact.")
@@ -551,6 +583,37 @@ with check("show-the-call"):
             line.isascii() and "ller 17" in line,
             f"Shown: {line!r}; expected an escape such as \\u00fc for the letter, so that none can pose as another.",
         )
+    with works("a line that just fits", hint="Only a line of more than COLUMNS characters is too long."):
+        fits = "x" * (COLUMNS - len('Reference: ""'))
+        line = question("pay_invoice", {**HONEST_CALL, "reference": fits})
+        expect(f'Reference: "{fits}"' in line, f"Shown: {line!r}; expected the whole reference.")
+    with refused(
+        "a question is asked about a line that is one character too long", by=CannotShow, hint="Compare with COLUMNS."
+    ):
+        question("pay_invoice", {**HONEST_CALL, "reference": fits + "x"})
+    with works("a very large amount, to the cent", hint="MOST itself can be shown: compare with <=."):
+        line = question("pay_invoice", {**HONEST_CALL, "cents": MOST - 1})
+        expect(
+            "Amount: 90,071,992,547,409.90 euros" in line,
+            f"Shown: {line!r}; expected 90,071,992,547,409.90 euros. A float does not hold this amount: use // and %.",
+        )
+        question("pay_invoice", {**HONEST_CALL, "cents": MOST})
+    with refused(
+        "a question is asked about an amount above MOST",
+        by=CannotShow,
+        hint="Exercise 2 has no canonical form for it, so nobody could ever approve it.",
+    ):
+        question("pay_invoice", {**HONEST_CALL, "cents": MOST + 1})
+    FIELDS["recall"] = ("paid_to",)
+    try:
+        with works("a tool that is added to FIELDS is shown", hint="Take the fields from FIELDS."):
+            text = question("recall", {"cents": 1, "paid_to": "x"})
+            expect(
+                text == 'recall\nAmount: 0.01 euros\nPaid_to: "x"',
+                f'The question is {text!r}; expected the lines recall, Amount: 0.01 euros, Paid_to: "x" (str.capitalize).',
+            )
+    finally:
+        del FIELDS["recall"]
 
 
 # %% tags=["mistake"] exercise="show-the-call" title="The value as it came" catches="forges the line after it"
@@ -699,6 +762,86 @@ def question(tool, arguments):
     return "\n".join(lines)
 
 
+# %% tags=["mistake"] exercise="show-the-call" title="Divide by a hundred" catches="A float does not hold this amount"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] / 100:,.2f} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(arguments[name])}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="No amount is too large" catches="an amount above MOST"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or arguments["cents"] < 1:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(arguments[name])}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="One column too few" catches="No longer works: a line that just fits"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(arguments[name])}")
+    if max(map(len, lines)) >= COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="Python's quotes" catches="<Account: 'NW-HOUSE-01'>; expected"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {arguments[name]!a}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="The labels of the two tools that we have" catches="Paid_to"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.title()}: {json.dumps(arguments[name])}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
 # %% tags=["mistake"] exercise="show-the-call" title="Show nothing at all" catches="No longer works: the honest call is shown"
 def question(tool, arguments):
     raise CannotShow("to be safe")
@@ -708,6 +851,9 @@ def question(tool, arguments):
 # Two properties do the work. The text is **lossless**: from the question you could write the arguments again, so two calls
 # never share one. And it has a **fixed shape**: no value can start a line or push one off the screen. Cleaning, shortening
 # and rounding all look like kindness to the reader, and each makes two different calls look alike.
+#
+# One kind of text is left: half of a surrogate pair. `json.dumps` shows it, and in exercise 2 `rfc8785.dumps` raises for it. The
+# call ends in an error, and nothing is paid; the file that you take home refuses it with a sentence.
 
 # %% [markdown]
 # ## Exercise 2: bind the yes, and spend it
@@ -790,11 +936,13 @@ class Book:
 #   requester, other tool, any other argument. Arguments in another *order* are the same call. `rfc8785.dumps(value)` turns
 #   a JSON value into bytes in the one canonical form of RFC 8785; `hashlib.sha256(data).hexdigest()` makes them short.
 # - `spend(requester, tool, arguments, sent_at)` uses up one approval or raises `NotApproved`. An approval can be used when it has
-#   this binding, `approved_at` is less than `LIFE` seconds ago by `self.clock()`, and `used_at` is NULL. Set `used_at` to the
-#   time, and leave the row: it is evidence. `sent_at` is the time stamp that came with the call; put it into the row for the
-#   record.
-# - Two workers may call `spend` at the same moment, and one of them has to lose. `with self.connect() as db:` gives a
-#   connection; `db.execute(sql, values).rowcount` says how many rows an `UPDATE` changed.
+#   this binding, `approved_at` is less than `LIFE` seconds ago by `self.clock()`, and `used_at` is NULL. `ask` sees to it that of
+#   one binding there is one such row at most. Set `used_at` to the time, and leave the row: it is evidence. `sent_at` is the
+#   time stamp that came with the call, by the caller's clock. Write it into the row, for whoever has to settle a dispute later
+#   what each side said, and decide nothing by it.
+# - Two workers may call `spend` at the same moment, and one of them has to lose, with `NotApproved`. (SQLite's own "database is
+#   locked" counts as losing too.) `with self.connect() as db:` gives a connection; `db.execute(sql, values).rowcount` says how
+#   many rows an `UPDATE` changed.
 
 
 # %% tags=["exercise"] id="bind-and-spend" title="Bind the yes, and spend it" minutes=12
@@ -836,7 +984,7 @@ class Clock:
     """A clock that stands until it is told to move."""
 
     def __init__(self):
-        self.now = 1_000_000.0
+        self.now = 1_795_600_800.0  # 2026-11-25, 10:00 UTC
 
     def __call__(self):
         return self.now
@@ -898,13 +1046,24 @@ def spend(book, tool="pay_invoice", requester="order-desk", sent_at=None, **chan
 
 
 with check("bind-and-spend"):
-    with works("the approved call goes through", hint="Requester, tool and arguments are those that noor approved."):
+    with works(
+        "the approved call goes through",
+        hint="Requester, tool and arguments are those that noor approved. (An error of sqlite3 is about the SQL itself; the "
+        "columns are those that Book creates.)",
+    ):
         book = approved()
-        spend(book, sent_at=999_999.0)
+        paid_at = book.clock.now
+        spend(book, sent_at=paid_at - 1)
     with closing(sqlite3.connect(book.path)) as db:
-        rows = db.execute("SELECT number, approved_by, used_at IS NOT NULL FROM requests").fetchall()
+        rows = db.execute("SELECT number, approved_by, used_at, sent_at FROM requests").fetchall()
     expect(
-        rows == [(1, "noor", 1)], f"After the payment the file holds {rows}; expected [(1, 'noor', 1)]: it is evidence."
+        [row[:2] for row in rows] == [(1, "noor")],
+        f"After the payment the file holds {rows}; expected one row, approved by noor: leave it, it is evidence.",
+    )
+    used_at, said_at = rows[0][2:]
+    expect(
+        used_at is not None,
+        "After the payment used_at is still NULL in the file; expected the time. Set it, and COMMIT if you said BEGIN.",
     )
     with refused("the same call a second time", by=NotApproved, hint="A yes counts once. Set used_at and look at it."):
         spend(book)
@@ -995,6 +1154,14 @@ with check("bind-and-spend"):
         both == 1,
         f"Of two workers at the same moment, {both} could use one approval; expected 1. Look and mark in one statement "
         "(an UPDATE whose rowcount you read), or inside BEGIN IMMEDIATE.",
+    )
+    expect(
+        used_at == paid_at,
+        f"used_at is {used_at} after the payment; expected {paid_at}, which is what self.clock() said.",
+    )
+    expect(
+        said_at == paid_at - 1,
+        f"sent_at is {said_at} in the row; expected {paid_at - 1}, as it came with the call: it is evidence of what the caller said.",
     )
 
 
@@ -1124,7 +1291,7 @@ class Approvals(Book):
             raise NotApproved("no approval")
 
 
-# %% tags=["mistake"] exercise="bind-and-spend" title="Look, and do not mark" catches="the file holds"
+# %% tags=["mistake"] exercise="bind-and-spend" title="Look, and do not mark" catches="used_at is still NULL"
 class Approvals(Book):
     def binding(self, requester, tool, arguments):
         return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
@@ -1155,6 +1322,55 @@ class Approvals(Book):
                 raise NotApproved("no approval")
             self.used.add(free[0])
             db.execute("UPDATE requests SET used_at = coalesce(used_at, ?) WHERE number = ?", (now, free[0]))
+
+
+# %% tags=["mistake"] exercise="bind-and-spend" title="Delete what is used" catches="the file holds []"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        now = self.clock()
+        with self.connect() as db:
+            used = db.execute(
+                "DELETE FROM requests WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                (self.binding(requester, tool, arguments), now - LIFE),
+            )
+        if used.rowcount != 1:
+            raise NotApproved("no approval")
+
+
+# %% tags=["mistake"] exercise="bind-and-spend" title="Begin, and never commit" catches="COMMIT if you said BEGIN"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        now = self.clock()
+        with self.connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            used = db.execute(
+                "UPDATE requests SET used_at = ?, sent_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                (now, sent_at, self.binding(requester, tool, arguments), now - LIFE),
+            )
+        if used.rowcount != 1:
+            raise NotApproved("no approval")
+
+
+# %% tags=["mistake"] exercise="bind-and-spend" title="The caller's word is worth nothing" catches="evidence of what the caller said"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        now = self.clock()
+        with self.connect() as db:
+            used = db.execute(
+                "UPDATE requests SET used_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                (now, self.binding(requester, tool, arguments), now - LIFE),
+            )
+        if used.rowcount != 1:
+            raise NotApproved("no approval")
 
 
 # %% tags=["mistake"] exercise="bind-and-spend" title="No expiry" catches="eleven minutes later"
@@ -1307,7 +1523,11 @@ expect(len(ledger) == 1, f"The ledger has {len(ledger)} payments; expected 1.")
 # ## Exercise 3: ask rarely
 #
 # `order-desk` works while Noor is not at her desk, so its gate does not wait: it notes the question, refuses for now, and when
-# she has said yes the call is made again. What is left to decide is *which* calls she sees. Write `before` of the control:
+# she has said yes the call is made again. What is left to decide is *which* calls she sees.
+#
+# The gate is a control at the enforcement point, like Harbor's first one in attack 1. Before each tool call the point runs
+# `await gate.before(call)`. `call.server` and `call.tool` are names, `call.arguments` is a dict. `before` lets the call pass by
+# returning, and stops it by raising `Refused("reason")`; the agent gets to read the reason. Write it:
 #
 # - A call to another server than `payments` (`call.server`) passes: it is not this gate's business.
 # - On `payments`, a call that `question(call.tool, call.arguments)` cannot show is refused: raise `Refused`.
@@ -1365,7 +1585,10 @@ class Till:
     def pay(self, tool="pay_invoice", **changed):
         """One call through the gate. Raises `Held`."""
         arguments = changed if tool != "pay_invoice" else {**HONEST_CALL, **changed}
-        run(call(payments(self.ledger, middleware=[self.point.guard("payments")]), arguments, tool))
+        try:
+            run(call(payments(self.ledger, middleware=[self.point.guard("payments")]), arguments, tool))
+        except MCPError as error:
+            raise self.point.broken or error from None  # what your control raised; the wire says "internal error"
 
     def try_to_pay(self, *args, **changed):
         """One call through the gate, whatever comes of it."""
@@ -1377,6 +1600,17 @@ class Till:
     def noor_agrees(self):
         for number, _ in self.book.waiting():
             self.book.say_yes(number, "noor")
+
+
+def counts_once():
+    """Whether the approvals of exercise 2 let one yes count once."""
+    book = approved()
+    spend(book)
+    try:
+        spend(book)
+    except NotApproved:
+        return True
+    return False
 
 
 async def two_at_once(till):
@@ -1395,6 +1629,7 @@ async def two_at_once(till):
 
 
 with check("ask-rarely"):
+    expect(counts_once(), "Exercise 2 comes first: with your approvals one yes counts twice, whatever the gate does.")
     till = Till()
     with works("four small invoices of known suppliers are paid", hint="Within the limit nobody has to be asked."):
         for account in sorted(KNOWN):
@@ -1429,6 +1664,8 @@ with check("ask-rarely"):
     ):
         till.pay(account="LH-LIGHT-05")
 
+    with works("one payment of exactly the limit", hint="It stays within self.limit: compare with <=."):
+        Till().pay(cents=LIMIT)
     with refused("one payment above the limit", by=Held, hint="More than self.limit to one payee needs an approval."):
         Till().pay(cents=LIMIT + 1)
     till = Till()
@@ -1474,6 +1711,20 @@ with check("ask-rarely"):
         till.pay(account="LH-LIGHT-05", cents=95_000)
 
     till = Till()
+    with till.book.connect() as db:
+        db.execute("INSERT INTO requests (number, approved_at, used_at) VALUES (4710, 0, 0)")
+    with refused(
+        "a new payee, as request 4711", by=Held, hint="An account that is not in self.known needs an approval."
+    ):
+        till.pay(account="LH-LIGHT-05")
+    told = till.point.decisions[-1].reason
+    expect(
+        "4711" in told,
+        f"The agent was told {told!r}; expected 4711 in it, the number that ask() returned: by it the agent, and Noor, "
+        "know which question is meant.",
+    )
+
+    till = Till()
     till.try_to_pay(account="LH-LIGHT-05")
     till.noor_agrees()
     run(two_at_once(till))
@@ -1510,6 +1761,43 @@ class AskAPerson(Gate):
             self.approvals.spend(REQUESTER, call.tool, call.arguments)
         except NotApproved:
             raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+
+
+# %% tags=["mistake"] exercise="ask-rarely" title="Below the limit" catches="No longer works: one payment of exactly the limit"
+class AskAPerson(Gate):
+    async def before(self, call):
+        if call.server != "payments":
+            return
+        try:
+            question(call.tool, call.arguments)
+        except CannotShow as error:
+            raise Refused(str(error)) from None
+        account, cents = call.arguments.get("account"), call.arguments["cents"]
+        if account in self.known and self.paid_today(account) + cents < self.limit:
+            return
+        try:
+            self.approvals.spend(REQUESTER, call.tool, call.arguments)
+        except NotApproved:
+            raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+
+
+# %% tags=["mistake"] exercise="ask-rarely" title="Refuse without a number" catches="expected 4711 in it"
+class AskAPerson(Gate):
+    async def before(self, call):
+        if call.server != "payments":
+            return
+        try:
+            question(call.tool, call.arguments)
+        except CannotShow as error:
+            raise Refused(str(error)) from None
+        account, cents = call.arguments.get("account"), call.arguments["cents"]
+        if account in self.known and self.paid_today(account) + cents <= self.limit:
+            return
+        try:
+            self.approvals.spend(REQUESTER, call.tool, call.arguments)
+        except NotApproved:
+            self.approvals.ask(REQUESTER, call.tool, call.arguments)
+            raise Refused("a person has to agree first") from None
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Once approved, known" catches="the new payee once more"
@@ -1752,7 +2040,7 @@ def worker(number):
 store.answer(store.ask("order-desk", "pay_invoice", {**new, "reference": "LH-3"}), "noor", yes=True)
 with ThreadPoolExecutor(8) as workers:
     print("one yes, eight workers at once:", sum(workers.map(worker, range(8))), "of them pays")
-home["main"]([store.path, "count"])
+print("exit code:", home["main"]([store.path, "count"]))
 
 # %% [markdown]
 # ## What this does not cover
@@ -1770,8 +2058,8 @@ home["main"]([store.path, "count"])
 # - **Attention.** Five questions is our choice. Count yours, and the share of yes; somebody who never says no is a finding.
 
 # %% [markdown] tags=["instructor"]
-# 45 minutes: 13 for the four attacks (let people say what Noor will see before the screen is printed), 30 for the exercises as
-# marked, 2 for the numbers of the morning. With 30 minutes: attacks, exercise 2, and the last part as a demonstration.
+# 60 minutes: 24 for the four attacks (let people say what Noor will see before the screen is printed), 30 for the exercises as
+# marked, 6 for the numbers of the morning. With 40 minutes: attacks, exercise 2, and the last part as a demonstration.
 #
 # - Before attack 2: "The state is encrypted, bound to the arguments, and expires. What is missing?" Most people find nothing.
 #   Then ask who could send it twice; the retry of an honest proxy is the best answer. `tests/` holds a probe

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from labkit import record
 from labkit.events import LabError, emit, say
-from labkit.whose import learners_line
+from labkit.whose import is_of_another_exercise, learners_line
 
 
 class CheckFailed(Exception):
@@ -100,6 +100,10 @@ def check(exercise: str) -> Iterator[None]:
         raise
     except NotImplementedError as error:
         sentence = f"Not started: {exercise}. {error}".strip()
+        if is_of_another_exercise(str(error), exercise):
+            sentence = (
+                f'Not started: {exercise}. The exercise "{error}" comes first: this check needs what you write there.'
+            )
         emit("not-started", sentence, exercise=exercise)
         raise NotStarted(sentence) from None
     except (Exception, SystemExit) as error:

@@ -1,4 +1,4 @@
-"""Which lines are the learner's: those of the open exercise's cell, and of no other cell."""
+"""Which lines are the learner's: those of the open exercise's cell, and of no other cell; and whose a stub is."""
 
 import ast
 import linecache
@@ -29,6 +29,19 @@ def learners_line(error: BaseException, exercise: str | None) -> str:
             text = linecache.getline(code.co_filename, line).strip()
             return f" (in {code.co_name}, at `{text}`)" if text else f" (in {code.co_name})"
     return ""
+
+
+def is_of_another_exercise(stub: str, exercise: str | None) -> bool:
+    """Whether `stub`, the words that a starter raises, is the title of another exercise of the open lab."""
+    slug = record.open_slug()
+    return slug is not None and any(stub == title and id != exercise for id, title in _titles(slug).items())
+
+
+@cache
+def _titles(slug: str) -> dict[str, str]:
+    """{id: title} of the lab's exercises."""
+    text = (LABS / slug / "lab.py").read_text(encoding="utf-8")
+    return dict(re.findall(r'^# %%.*"exercise".* id="([^"]*)".* title="([^"]*)"', text, re.MULTILINE))
 
 
 @cache

@@ -101,7 +101,8 @@ logging.disable(logging.CRITICAL)  # the SDK logs what it misses in a card; here
 # Harbor has two partners with agents: Northwharf, and the parcel carrier Parcel Pigeon. Each signs its cards with a key of its
 # own, made here when the cell runs. What Harbor knows about a partner, it learned on the telephone: `keys`, the public keys
 # by their name and their published place; `endpoints`, the addresses at which the agent answers; and `scheme`, the name
-# of the kind of credential it wants. `vault` holds the tokens.
+# of the kind of credential it wants. `vault` holds the tokens, by the name of the kind. Here each kind is called like its
+# company, `northwharf` and `pigeon`. That is a coincidence: they are names that the partners chose.
 
 
 # %%
@@ -213,7 +214,7 @@ print("\nThe answer:", answer)
 # %% [markdown]
 # Three requests: one for the card at `northwharf.example`, two to `stock.northwharf.example`, because the card said so.
 # `SendMessage` is the method's name since A2A 1.0 (before: `message/send`). A message has a role and parts; a part is text, a file
-# or, as here, data.
+# or, as here, data. (The SDK keeps data in protobuf, which has one kind of number, so 40 travels as `40.0`.)
 #
 # ## A card, and what its signature is made of
 #
@@ -234,7 +235,8 @@ for signature in shown["signatures"]:
 print(json.dumps(shown, indent=1))
 
 # %% [markdown]
-# `supportedInterfaces` says where the agent answers, `securitySchemes` and `securityRequirements` what it wants to see.
+# `supportedInterfaces` says where the agent answers, `securitySchemes` and `securityRequirements` what it wants to see. In Python
+# a card is an `AgentCard` object, whose attributes are written with underscores: `card.supported_interfaces`.
 #
 # The signature is a JSON Web Signature (JWS, RFC 7515): a header, a payload and a signature over both. The payload is the card
 # without `signatures`, written in the one way that RFC 8785 defines (JCS: keys sorted, no spaces), so that both sides sign the
@@ -465,10 +467,11 @@ landed(
 # returns a function that takes a card and raises a `SignatureVerificationError` unless **at least one** of its signatures is valid.
 # You supply
 #
-# - `key_for(kid, jku)`: returns the key, a `PyJWK`. `partner.keys` is a dict from `(kid, jku)` to such keys. To say "I know no
-#   such key", raise `InvalidKeyError`: the SDK then tries the card's next signature. Any other error ends the verification at
-#   once. That matters in the week of a key change, when a card carries a signature by the new key next to one by the old.
-# - `algorithms`: the list of algorithms you accept. Harbor's partners sign with `"ES256"`.
+# - `key_for(kid, jku)`: a plain function (not `async`) that returns the key, a `PyJWK`. `partner.keys` is a dict from
+#   `(kid, jku)` to such keys; a card that leaves `jku` out gives `None`. To say "I know no such key", raise `InvalidKeyError`: the
+#   SDK then tries the card's next signature. Any other error ends the verification at once. That matters in the week of a
+#   key change, when a card carries a signature by the new key next to one by the old.
+# - `algorithms`: the algorithms you accept, a list. Harbor's partners sign with `"ES256"`.
 #
 # A partner may change its card, a new skill for instance, and sign it again; that needs no telephone.
 
@@ -524,7 +527,8 @@ with check("pin-the-key"):
     publish(net, pigeon.site, track_card, pigeon.public_jwk)
     successor = Company("Northwharf Supply", NORTHWHARF, "2027-01")
     with works(
-        "Northwharf's card", hint="It is signed with a key in partner.keys: return that key for its kid and jku."
+        "Northwharf's card",
+        hint="It is signed with a key in partner.keys: return that key for its kid and jku, from a plain function.",
     ):
         verify(stock_card)
     with works(
@@ -713,9 +717,10 @@ def card_verifier(partner):
 #
 # Last year's card passes exercise 1, and it should: Northwharf did sign it. What it names is no longer agreed.
 #
-# Raise `EndpointRefused` unless **every** address in the card is in `partner.endpoints`. A card has a list of interfaces,
-# `card.supported_interfaces`; each has a `url`, a `protocol_binding` and a `protocol_version`. The client chooses among
-# them, not you: the SDK takes one for protocol 1.0 before others, wherever in the list it stands.
+# A card has a list of interfaces, `card.supported_interfaces`; each has a `url`, a `protocol_binding` and a
+# `protocol_version`. Raise `EndpointRefused` unless **every** interface's `url` is in `partner.endpoints`, and when there is no
+# interface at all. (`card.provider.url` is an address too. Nobody calls it.) The client chooses among the interfaces, not
+# you: the SDK takes one for protocol 1.0 before others, wherever in the list it stands.
 
 
 # %%
@@ -725,11 +730,11 @@ class EndpointRefused(Exception):
 
 # %% tags=["exercise"] id="pin-the-endpoint" title="Pin the endpoint" minutes=7
 def check_endpoints(card, partner):
-    """Raise EndpointRefused unless every interface of the (verified) card is at an agreed endpoint."""
+    """Raise EndpointRefused unless the (verified) card has interfaces, all of them at agreed endpoints."""
     ### BEGIN SOLUTION
     strangers = [interface.url for interface in card.supported_interfaces if interface.url not in partner.endpoints]
-    if strangers:
-        raise EndpointRefused(f"{partner.name} never agreed on {', '.join(strangers)}")
+    if strangers or not card.supported_interfaces:
+        raise EndpointRefused(f"{partner.name} never agreed on {', '.join(strangers) or 'a card without an address'}")
     ### END SOLUTION
 
 
@@ -811,6 +816,12 @@ with check("pin-the-endpoint"):
             f"a genuine card that leads {what}", by=EndpointRefused, hint=f"order-desk went on with it. {hint}"
         ):
             check_endpoints(copy_of(card), supplier)
+    with refused(
+        "a genuine card that names no address at all",
+        by=EndpointRefused,
+        hint="order-desk went on with it. None of no addresses is a stranger's: ask for at least one.",
+    ):
+        check_endpoints(signed_for(), supplier)
     with refused("last year's card, on the way to an order", by=EndpointRefused, hint="See attack 3."):
         order_by(old_card)
     expect(
@@ -892,6 +903,12 @@ def check_endpoints(card, partner):
             raise EndpointRefused
 
 
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="No stranger among no addresses" catches="names no address at all"
+def check_endpoints(card, partner):
+    if {interface.url for interface in card.supported_interfaces} - partner.endpoints:
+        raise EndpointRefused
+
+
 # %% tags=["mistake"] exercise="pin-the-endpoint" title="The host that served the card" catches="No longer works: order-desk orders at the agreed address"
 def check_endpoints(card, partner):
     for interface in card.supported_interfaces:
@@ -923,7 +940,8 @@ def check_endpoints(card, partner):
 #
 # Write the `CredentialService` that order-desk uses when it talks to `partner`. `vault` is a dict from the name of a scheme to a
 # token, for all partners. `partner.scheme` is the name that was agreed with this one. `get_credentials` is called with
-# the name that the card asks for. Return a token, or None when there is none to show.
+# the name that the card asks for. Return this partner's token for the agreed name and `None` for any other: then no credential
+# is shown. Raise nothing.
 
 
 # %% tags=["exercise"] id="bind-the-credential" title="One partner, one credential" minutes=6
@@ -959,14 +977,32 @@ def ask_track_desk(scheme):
         raise NothingLeaked(f"it was shown {len([s for s, _ in sink if s])} token(s), and none of Northwharf's")
 
 
+def asked(credentials, scheme):
+    """What `credentials` answers to a card that asks for `scheme`."""
+    try:
+        return run(credentials.get_credentials(scheme, None))
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        expect(
+            False,
+            f"get_credentials({scheme!r}) raised {error!r}; expected a token, or None when there is none to show.",
+        )
+
+
 with check("bind-the-credential"):
     publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
-    both = {who.name: PartnerCredentials(who, vault) for who in (supplier, carrier)}
-    for who, scheme in ((supplier, "northwharf"), (carrier, "pigeon")):
-        with works(f"{who.name} is shown its own token", hint="The card asks for the agreed scheme: return its token."):
-            got = run(both[who.name].get_credentials(scheme, None))
-            if got != vault[scheme]:
-                raise LookupError(f"get_credentials({scheme!r}) did not return the token agreed with {who.name}")
+    fuller = {**vault, "payroll": "the payroll token", "pigeon-payroll": "their payroll token", "a2a-2026": "one more"}
+    each = [(who, PartnerCredentials(who, fuller)) for who in (supplier, carrier)]
+    for who, credentials in each:
+        with works(
+            f"{who.name} is shown its own token",
+            hint="The card asks for the agreed scheme: return its token.",
+        ):
+            if asked(credentials, who.scheme) != fuller[who.scheme]:
+                raise LookupError(f"get_credentials({who.scheme!r}) did not return the token agreed with {who.name}")
+    for_supplier, for_carrier = (credentials for _, credentials in each)
+    answers = {scheme: asked(for_carrier, scheme) for scheme in ("northwharf", "payroll", "", "PIGEON")}
     with works(
         "order-desk orders at Northwharf", hint="stock-desk answers 401 without the token that it gave to Harbor."
     ):
@@ -982,17 +1018,29 @@ with check("bind-the-credential"):
         by=NothingLeaked,
         hint="It works in this direction too: whoever the partner is, only partner.scheme counts.",
     ):
-        if run(PartnerCredentials(supplier, vault).get_credentials("pigeon", None)) != vault["pigeon"]:
+        if asked(for_supplier, "pigeon") != vault["pigeon"]:
             raise NothingLeaked
-    fuller = {**vault, "payroll": "the payroll token", "pigeon-payroll": "their payroll token"}
     for scheme in ("payroll", "pigeon-payroll"):
         with refused(
             f"Parcel Pigeon's card asks for a credential called {scheme}",
             by=NothingLeaked,
             hint="It was in the vault and was never agreed with them. Compare the whole name with partner.scheme.",
         ):
-            if run(PartnerCredentials(carrier, fuller).get_credentials(scheme, None)) != fuller[scheme]:
+            if asked(for_carrier, scheme) != fuller[scheme]:
                 raise NothingLeaked
+    with works(
+        "a partner that calls its scheme a2a-2026 is shown its own token",
+        hint="The names are the partners' own: look up partner.scheme, and compare with nothing else.",
+    ):
+        new = PartnerCredentials(replace(supplier, scheme="a2a-2026"), fuller)
+        if asked(new, "a2a-2026") != fuller["a2a-2026"]:
+            raise LookupError("get_credentials('a2a-2026') did not return the agreed token")
+    for scheme, got in answers.items():
+        expect(
+            got is None,
+            f"Parcel Pigeon's card asked for {scheme!r}, and get_credentials returned a token; expected None: {scheme!r} was never "
+            "agreed with them, so their card has changed, and somebody has to telephone.",
+        )
 
 
 # %% tags=["mistake"] exercise="bind-the-credential" title="Look up what is asked for" catches="a hijacked partner asks for Northwharf's credential"
@@ -1035,6 +1083,26 @@ class PartnerCredentials(CredentialService):
         return self.vault.get(security_scheme_name)
 
 
+# %% tags=["mistake"] exercise="bind-the-credential" title="Their own token, whatever they call it" catches="their card has changed"
+class PartnerCredentials(CredentialService):
+    def __init__(self, partner, vault):
+        self.partner, self.vault = partner, vault
+
+    async def get_credentials(self, security_scheme_name, context):
+        return self.vault[self.partner.scheme]
+
+
+# %% tags=["mistake"] exercise="bind-the-credential" title="Raise at a wrong name" catches="or None when there is none to show"
+class PartnerCredentials(CredentialService):
+    def __init__(self, partner, vault):
+        self.partner, self.vault = partner, vault
+
+    async def get_credentials(self, security_scheme_name, context):
+        if security_scheme_name != self.partner.scheme:
+            raise PermissionError(security_scheme_name)
+        return self.vault[security_scheme_name]
+
+
 # %% tags=["mistake"] exercise="bind-the-credential" title="Keep it on the class" catches="No longer works: Northwharf Supply is shown its own token"
 class PartnerCredentials(CredentialService):
     token, scheme = None, None
@@ -1056,15 +1124,17 @@ class PartnerCredentials(CredentialService):
 
 
 # %% [markdown] tags=["solution"] exercise="bind-the-credential"
-# The agreement chooses the credential, not the card. Returning the partner's own token whatever the card calls it is as safe: the
-# address is agreed, and the token is theirs. A token for each partner, of minutes and made out to that partner
+# The agreement chooses the credential, not the card. Returning the partner's own token whatever the card calls it would leak
+# nothing here: the address is agreed, and the token is theirs. It would also hide that the card asks for something that nobody
+# agreed on, and that is a reason to telephone. A token for each partner, of minutes and made out to that partner
 # (*Bind tokens to their audience*), makes a leak smaller still.
 
 # %% [markdown]
 # ## What the signature did not cover
 #
 # One more thing about this SDK. Before it signs or verifies, it leaves out what is empty, deeply. A security requirement
-# without scopes looks empty to it. So two changes to Northwharf's signed card go unnoticed:
+# without scopes looks empty to it. Here are four changes to Northwharf's signed card. Two of them, `drop_requirement` and
+# `rename_requirement`, go unnoticed:
 
 
 # %%
@@ -1130,6 +1200,10 @@ agreement = {
 }
 
 
+def name_tenant(card):
+    card.supported_interfaces[0].tenant = "guest"
+
+
 async def look():
     async with net.up(), net.httpx_client() as http:
         return await tool["findings"](http, tool["Agreement"].read(agreement))
@@ -1140,6 +1214,7 @@ for name, card in {
     "forged": forged_card,
     "last year's": old_card,
     "renamed": copy_of(stock_card, rename_requirement),
+    "a tenant": northwharf.sign(copy_of(honest_card(), name_tenant)),
     "honest": stock_card,
 }.items():
     publish(net, NORTHWHARF, card)
@@ -1194,6 +1269,9 @@ print(*(f"{name}: {answer[name]}" for name in sorted(answer)), sep="\n")
 # - **Your own agent.** Northwharf has to know Harbor too. Here it is a token; *Bind tokens to their audience* is about those.
 # - **A partner you have never spoken to.** Whoever finds agents by searching has nobody to telephone. We know of no check that
 #   replaces the agreement.
+# - **The tenant.** Since 1.0 an interface may also name a `tenant`, and the SDK writes it into each request. On a host that
+#   serves several parties it chooses among them, as a path does. Exercise 2 compares `url` alone; the file you take home refuses a
+#   tenant that was not agreed.
 # - **The extended card.** `get_extended_agent_card` replaces the client's card by one that the agent sends. Pass the same verifier
 #   there, and compare the endpoints again.
 

@@ -28,7 +28,8 @@ The file given by --allow holds what its owner has decided, one line for each fi
 Such a file passes for as long as it has exactly these bytes. A line that no longer fits, or is no longer needed, is a
 finding. Put it under CODEOWNERS: whoever can write that file approves tools.
 
-What it does not see: bad instructions in plain words, look-alike letters, comments in YAML, what a skill's scripts do,
+What it does not see: bad instructions in plain words, look-alike letters, comments in YAML, where a link leads, the
+words after a code fence's language, what a skill's scripts do,
 and text that an agent reads later (issues, web pages, READMEs). Direction marks and ideographic variation selectors are
 refused, though Hebrew or Japanese text may want them: in an instruction file, write around them.
 """
@@ -166,9 +167,10 @@ def grants(path: PurePosixPath, text: str) -> list[str]:
         found = [f"{key}: {_short(data[key])}" for key in ("allowed-tools", "hooks") if data.get(key)]
         if is_json:
             found += [f"{key}: {_short(data[key])}" for key in ("mcpServers", "servers") if data.get(key)]
-            found += [f"approved in advance: {tool}" for tool in data.get("permissions", {}).get("allow", [])]
-            started = [t for t in data.get("tasks", []) if t.get("runOptions", {}).get("runOn") == "folderOpen"]
-            found += [f"starts when the folder is opened: {_short(task)}" for task in started]
+            allow = (data.get("permissions") or {}).get("allow") or []
+            found += [f"approved in advance: {_short(tool)}" for tool in ([allow] if isinstance(allow, str) else allow)]
+            opened = [t for t in data.get("tasks") or [] if (t.get("runOptions") or {}).get("runOn") == "folderOpen"]
+            found += [f"starts when the folder is opened: {_short(task)}" for task in opened]
             if data.get("enableAllProjectMcpServers"):
                 found.append("approves every tool server of the repository")
         return found
@@ -352,10 +354,18 @@ def _short(value: object) -> str:
 def _settings(text: str) -> dict:
     """Settings with comments and trailing commas, as editors allow them. Raises ValueError."""
     pattern = r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])'
-    data = json.loads(re.sub(pattern, lambda m: m[1] or "", text.removeprefix("\ufeff"), flags=re.DOTALL))
+    plain = re.sub(pattern, lambda m: m[1] or "", text.removeprefix("\ufeff"), flags=re.DOTALL)
+    data = json.loads(plain, object_pairs_hook=_once)
     if not isinstance(data, dict):
         raise ValueError("the settings are no JSON object")
     return data
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The dict of these pairs. A key given twice is refused: one reader takes the first value, another the last."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key of the settings is given twice")
+    return dict(pairs)
 
 
 def _run_at_once(text: str) -> list[tuple[int, str]]:

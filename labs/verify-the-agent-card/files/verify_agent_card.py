@@ -12,6 +12,7 @@ partners.json is a list of agreements, one for each partner, filled by a person 
                 "jwk": {"kty": "EC", "crv": "P-256", "x": "...", "y": "..."}}],
       "agreed": "2026-10-01, Ms. Okafor, on the number in the contract"}]
 
+An entry may have "tenants", the `tenant` names that the card's interfaces may carry; without it, none.
 Keep it in your repository, under review: who can change it can redirect your orders. It holds public keys only.
 In an agent, use it as a module: `await verified_card(http, agreement)` returns a card or raises `CardRefused`.
 Each line of output is one finding. Exit code 0: none; 1: some; 2: bad use. It sends no message to any agent.
@@ -52,6 +53,7 @@ class Agreement:
     scheme: str
     keys: dict[tuple[str, str], PyJWK]
     agreed: str
+    tenants: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, entry: dict[str, Any]) -> "Agreement":
@@ -59,7 +61,13 @@ class Agreement:
         try:
             keys = {(key["kid"], key["jku"]): PyJWK({"alg": "ES256", **key["jwk"]}) for key in entry["keys"]}
             new = cls(
-                entry["name"], entry["site"], frozenset(entry["endpoints"]), entry["scheme"], keys, entry["agreed"]
+                entry["name"],
+                entry["site"],
+                frozenset(entry["endpoints"]),
+                entry["scheme"],
+                keys,
+                entry["agreed"],
+                frozenset(entry.get("tenants", ())),
             )
         except (KeyError, TypeError, PyJWKError) as error:
             raise ValueError(f"an agreement is incomplete: {type(error).__name__} {error}") from None
@@ -90,6 +98,10 @@ def check_card(agreement: Agreement, card: AgentCard) -> None:
     strangers = [interface.url for interface in card.supported_interfaces if interface.url not in agreement.endpoints]
     if strangers or not card.supported_interfaces:
         raise CardRefused(f"it leads to {', '.join(strangers) or 'no address'}, which was not agreed")
+    # The SDK writes an interface's tenant into each request: on a host of several parties it chooses among them.
+    tenants = {interface.tenant for interface in card.supported_interfaces} - {"", *agreement.tenants}
+    if tenants:
+        raise CardRefused(f"it names the tenant {', '.join(sorted(map(ascii, tenants)))}, which was not agreed")
 
 
 async def verified_card(http: httpx.AsyncClient, agreement: Agreement) -> AgentCard:
