@@ -157,7 +157,8 @@ def test_the_probe_finds_a_policy_that_takes_a_lower_rent_for_a_credit() -> None
         def moves(arguments: Any) -> float:
             return float(arguments["amount"] - (orders[arguments["id"]].amount if "id" in arguments else 0))
 
-        if call.tool == "schedule_transaction" or sum(moves(one.arguments) for one in (*call.before, call)) > 100:
+        arguments = [*(done.arguments for done in call.before), call.arguments]
+        if call.tool == "schedule_transaction" or sum(map(moves, arguments)) > 100:
             raise Refused("too much")
 
     assert bench.probe(sum_of_changes, [bench.USER_TASKS["user_task_3"]]) > 1_000
