@@ -1213,7 +1213,7 @@ class Plan:
 # | | `address` | mail, operator, owner | people say where they live |
 # | `send_mail` | `to` | envelope, operator, owner | whoever wrote gets the answer |
 # | | `subject`, `body` | all six | text; see the end of the lab |
-# | `open_invoice` | `reference` | all six | choosing among open invoices is harmless |
+# | `open_invoice` | `reference` | all six | it only chooses among open invoices; see the end of the lab |
 # | `own_order` | `order` | all six | the look-up compares it with the customer |
 # | | `customer` | envelope, operator | who asks is what the mailbox says |
 #
@@ -2058,9 +2058,9 @@ def run_plan(code, tools):
 # %% [markdown]
 # ## All of it at once
 #
-# From here on all four exercises must be done. The host has your four pieces, and one more: the servers of the shop must not take calls from anyone *but* a plan. `Gate`,
-# from the file that you take home, remembers each call that was decided, and the enforcement point in front of the MCP servers
-# spends it. A call without such a grant is refused, whoever makes it.
+# From here on all four exercises must be done. The host has your four pieces, and one more: the servers of the shop must not
+# take calls from anyone *but* a plan. `Gate`, from the file that you take home, remembers each call that was decided, and the
+# enforcement point in front of the MCP servers spends it. A call without such a grant is refused, whoever makes it.
 
 # %%
 provenance = runpy.run_path(str(lab.files / "provenance.py"))
