@@ -3,7 +3,7 @@
 # summary: How do you let an agent pay a bill from a mail, when whoever reads the mail may be in the attacker's hands?
 # track: agents
 # lesson: learn/agents/six-patterns-that-hold.md
-# minutes: 60
+# minutes: 80
 # level: deep
 # needs: any
 # browser: false
@@ -45,8 +45,9 @@
 # ```
 #
 # The planner writes a **plan**: a few lines of Python that call tools. A mail cannot add a line to it, because the planner
-# never reads one. That is the idea of dual-LLM designs and of CaMeL (2025). This lab shows what the split alone does not
-# stop, and you write what is missing: values that remember **where they came from**, and a rule that asks for each
+# never reads one. In a *dual-LLM* design one model holds the tools and a second one, without tools, reads what strangers wrote;
+# *CaMeL* (2025) adds an interpreter that keeps track of where each value came from. This lab shows what the split alone does
+# not stop, and you write what is missing: values that remember **where they came from**, and a rule that asks for each
 # argument of each call.
 #
 # No model runs here. The plans are written out, as a planner would write them. The reader is the **worst case**: it fills its
@@ -97,7 +98,7 @@ class Val:
     sources: frozenset
 
     def __repr__(self):
-        return "Val()"
+        return "Val()"  # no data: whatever prints a Val, a log or an error message, must not leak what is in it
 
 
 def bare(thing):
@@ -114,6 +115,8 @@ def bare(thing):
 # %% [markdown]
 # The **reader** gets one letter and returns a form: `account`, `cents`, `reference`, `order`, `address`. It obeys every
 # sentence of the letter. For an honest letter, that gives what the letter says; for a poisoned one, what the attacker wants.
+# (How it does that, with `Memory`, `obey`, `visible` and `step.arguments`, you need not read: it plays the victim. What it
+# prints is what counts.)
 
 # %%
 LINES = re.compile(r"^(account|amount|reference): *(.+?) *$", re.IGNORECASE | re.MULTILINE)
@@ -143,21 +146,30 @@ for name in ("invoice", "new-payee", "wrong-amount"):
 #
 # | function | gives the plan | from |
 # |---|---|---|
-# | `inbox()` | the numbers of the mails | |
+# | `inbox()` | the numbers of the mails | bare ints: not counted |
 # | `sender(mail)` | the address that the mailbox reports | `envelope` |
 # | `read(mail)` | the reader's form, a dict of Vals | `mail` |
 # | `open_invoice(reference)` | account, cents and reference of an open invoice | `books` |
 # | `own_order(order, customer)` | order and state, if the order is that customer's | `orders` |
 # | `text(template, *values)` | a text made of values | all of them |
-# | `mentions(mail, word)` | true or false | |
+# | `mentions(mail, word)` | true or false | a bare bool: exercise 2 counts it |
 # | `approved(value)` | the value, once the owner has seen it and agreed | `owner` |
 #
-# And four that act: `pay_invoice(account, cents, reference)`, `refund_order(order, cents)`, `change_address(order, address)` and
-# `send_mail(to, subject, body)`. They go to Harbor's real MCP servers, and what those answer is a Val as well. An empty
-# argument means that there is nothing to do.
+# And four that act. Their arguments have to be named:
+#
+# | function | does |
+# |---|---|
+# | `pay_invoice(account=..., cents=..., reference=...)` | pays |
+# | `refund_order(order=..., cents=...)` | pays back |
+# | `change_address(order=..., address=...)` | sends an order elsewhere |
+# | `send_mail(to=..., subject=..., body=...)` | writes |
+#
+# They go to Harbor's real MCP servers, and what those answer is a Val as well. An empty argument means that there is nothing
+# to do (so a plan needs no `if`).
 #
 # Four pieces of the host are yours to replace: how values are combined, what a plan's own words are worth, how an argument
-# is decided, how the plan is run. Below is what Harbor has: four pieces that do nothing for safety.
+# is decided, how the plan is run. Below is what Harbor has: four pieces that do nothing for safety. Of the class, read `read`,
+# `text` and `_acting`, and of what follows it the four `given` pieces at the end; skip the rest.
 
 # %%
 OPEN_INVOICES = {"NW-17": ("NW-HOUSE-01", 34_000), "NW-16": ("NW-HOUSE-01", 12_000)}
@@ -331,7 +343,8 @@ for name in ("new-payee", "wrong-amount"):
 #
 # A plan is code that a model wrote. Harbor runs it with `exec`, in the process that holds its keys. That is as safe as
 # everything the planner ever read. Somebody at Harbor has made the planner "smarter": when a plan fails, it gets the
-# mail to read and writes a second plan. The worst-case planner copies what it was shown.
+# mail to read and writes a second plan. The worst-case planner copies what it was shown. (`ended_after` you need not read: it ends
+# what would never end, so that your notebook goes on.)
 
 
 # %% tags=["attack"]
@@ -391,6 +404,9 @@ except StillRunning:
 # OWASP's agentic list calls this *unexpected code execution* (ASI05:2026). The obvious answer, "the planner must not read
 # mail", is right and not enough: the next planner will be shown a web page, a tool's description, an error message.
 #
+# Which exercise stops what: 1 and 3 together stop attack 1, 2 keeps a mail from doing the same through a plan's words and
+# branches, 4 stops attack 2. In each of them the starter is Harbor's version, which is wrong: replace the bodies.
+#
 # ## Exercise 1: keep the sources
 #
 # First, a value must not lose its origin when something is computed with it. Write two functions.
@@ -398,7 +414,7 @@ except StillRunning:
 # `sources_of(thing)` returns a frozenset of every source in `thing`:
 #
 # - of a `Val`, its sources;
-# - of a list, tuple, set or dict, those of everything in it, however deep;
+# - of a list, tuple, set or dict, those of everything in it, however deep; of a dict, keys and values;
 # - of a bare `str`, `int`, `float`, `bool` or `None`, none;
 # - for anything else, raise `Refused`: a thing that nobody foresaw has no known origin. That includes objects that
 #   look like a Val (use `type(thing) is Val`).
@@ -407,7 +423,7 @@ except StillRunning:
 # parts. It is the only way in which the host computes with values.
 
 
-# %% tags=["exercise"] id="keep-the-sources" title="Keep the sources" minutes=10
+# %% tags=["exercise"] id="keep-the-sources" title="Keep the sources" minutes=12
 ### BEGIN SOLUTION
 def sources_of(thing):
     """Return every source in `thing` as a frozenset. Raise Refused for a kind of thing that nobody foresaw."""
@@ -444,13 +460,29 @@ def val(data, *sources):
     return Val(data, frozenset(sources))
 
 
-def only_from(allowed, value):
-    """A rule for one value, to try sources with."""
+def names(sources, by):
+    """Demand a frozenset of names, and nothing else, from the function `by`."""
+    inside = sorted({type(source).__name__ for source in sources} - {"str"}) if type(sources) is frozenset else []
     expect(
-        type(value) is Val and type(value.sources) is frozenset,
-        f"combine returned {value!r}, a {type(value).__name__}; expected a Val with a frozenset of sources, whatever "
-        "the data is. A bare result has forgotten where it came from.",
+        type(sources) is frozenset and not inside,
+        f"{by} gave a {type(sources).__name__}{f' with a {inside[0]} in it' if inside else ''} as sources; expected a frozenset of "
+        "names: frozenset().union(*several) unites several of them into one.",
     )
+
+
+def one_val(value, by="combine"):
+    """Demand a Val with sources from the function `by`."""
+    expect(
+        type(value) is Val,
+        f"{by} returned {value!r}, a {type(value).__name__}; expected a Val, whatever the data is. A bare result has "
+        "forgotten where it came from.",
+    )
+    names(value.sources, by)
+
+
+def only_from(allowed, value, by="combine"):
+    """A rule for one value, to try sources with."""
+    one_val(value, by)
     if not value.sources <= set(allowed):
         raise Refused(f"it comes from {', '.join(sorted(value.sources))}")
     return value.data
@@ -462,9 +494,28 @@ class Lookalike:
     data, sources = "XX-MALLORY-99", frozenset({"books"})
 
 
+class Heir(Val):
+    """A kind of Val that `bare` does not open, and that may do as it likes."""
+
+
 with check("keep-the-sources"):
     account, amount = val(" NW-HOUSE-01 ", "mail"), val("340.00", "mail")
     known, rate, greeting = val("NW-HOUSE-01", "books"), val(19, "operator"), val("Dear {}, {}", "operator")
+    with works(
+        "sources of a Val, and of a list and a dict with one in it", hint="A list has no sources: look into it."
+    ):
+        for thing in (known, [known], {"to": known}, "a text"):
+            names(sources_of(thing), f"sources_of a {type(thing).__name__}")
+    with works(
+        "a list and a dict with a Val in it, as parts of combine",
+        hint="A part may be a Val, a constant, a list, a dict: leave it to sources_of to look into it.",
+    ):
+        for part in (known, [known], {"to": known}, "a text"):
+            one_val(got := combine(str, part))
+            expect(
+                got.data == str(bare(part)),
+                f"combine(str, a {type(part).__name__}) holds {got.data!r}; expected {str(bare(part))!r}: call make with the parts opened.",
+            )
     trials = {
         "an account from a mail, trimmed": (str.strip, [account], "the trimmed text is the mail's text"),
         "an amount from a mail, in cents": (
@@ -524,18 +575,27 @@ with check("keep-the-sources"):
     for other in ("owner", "mail"):
         got = combine(max, val(1, "books"), val(2, other)).sources
         expect(got == {"books", other}, f"Of books and {other}, combine kept {sorted(got)}; expected both.")
-    holders = ([account], (account,), {account}, {"to": account}, {account: "to"}, [({"to": [account]},)])
+    holders = {
+        "a list with it": [account],
+        "a tuple with it": (account,),
+        "a set with it": {account},
+        "a dict with it as a value": {"to": account},
+        "a dict with it as a key": {account: "to"},
+        "a list with a tuple with a dict with a list with it": [({"to": [account]},)],
+    }
     with works(
         "a value from a mail in a list, a tuple, a set, a dict", hint="Each of them holds values: look into it."
     ):
-        for holder in holders:
+        for what, holder in holders.items():
             found = sources_of(holder)
-            kind = type(holder).__name__
-            expect(found == {"mail"}, f"In a {kind} with a value from a mail, sources_of found {sorted(found)}.")
+            expect(
+                found == {"mail"},
+                f"It is a value from a mail. In {what}, sources_of found {sorted(found)}; expected ['mail'].",
+            )
     with works("sources of a bare constant", hint="A bare text, number or None has no source of its own."):
         found = [sources_of(thing) for thing in ("a", 1, 1.5, True, None, [], {})]
         expect(not any(found), f"Bare constants have sources: {found}; expected none.")
-    for thing in (Lookalike(), [Lookalike()], object()):
+    for thing in (Lookalike(), [Lookalike()], Heir("NW-17", frozenset({"books"})), b"XX-MALLORY-99", object()):
         kind = type(thing[0] if type(thing) is list else thing).__name__
         with refused(
             f"{'a list with ' if type(thing) is list else ''}an unforeseen kind of thing ({kind})",
@@ -710,6 +770,108 @@ def combine(make, *parts):
     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 
 
+# %% tags=["mistake"] exercise="keep-the-sources" title="Values and no keys" catches="a dict with it as a key"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of(list(thing.values()))
+    if type(thing) in (list, tuple, set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or type(thing) in (str, int, float, bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
+
+
+# %% tags=["mistake"] exercise="keep-the-sources" title="A set is as good as a frozenset" catches="sources_of a list gave a set as sources"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of([*thing.keys(), *thing.values()])
+    if type(thing) in (list, tuple, set):
+        return {source for item in thing for source in sources_of(item)}
+    if thing is None or type(thing) in (str, int, float, bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), frozenset(sources_of(list(parts))))
+
+
+# %% tags=["mistake"] exercise="keep-the-sources" title="Every part is a Val" catches="leave it to sources_of to look into it"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of([*thing.keys(), *thing.values()])
+    if type(thing) in (list, tuple, set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or type(thing) in (str, int, float, bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), frozenset().union(*(part.sources for part in parts)))
+
+
+# %% tags=["mistake"] exercise="keep-the-sources" title="Sets in a set" catches="with a frozenset in it as sources"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of([*thing.keys(), *thing.values()])
+    if type(thing) in (list, tuple, set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or type(thing) in (str, int, float, bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), frozenset(sources_of(part) for part in parts))
+
+
+# %% tags=["mistake"] exercise="keep-the-sources" title="Whoever inherits from Val is a Val" catches="an unforeseen kind of thing (Heir)"
+def sources_of(thing):
+    if isinstance(thing, Val):
+        return thing.sources
+    if isinstance(thing, dict):
+        return sources_of([*thing.keys(), *thing.values()])
+    if isinstance(thing, list | tuple | set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or isinstance(thing, str | int | float | bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
+
+
+# %% tags=["mistake"] exercise="keep-the-sources" title="Bytes are as harmless as a text" catches="an unforeseen kind of thing (bytes)"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of([*thing.keys(), *thing.values()])
+    if type(thing) in (list, tuple, set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or type(thing) in (str, int, float, bool, bytes):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
+
+
 # %% tags=["mistake"] exercise="keep-the-sources" title="Everything comes from everywhere" catches="No longer works: an account from the books"
 def sources_of(thing):
     return frozenset({"mail", "books", "operator", "orders", "envelope", "owner"})
@@ -746,12 +908,13 @@ def combine(make, *parts):
 # also gets those of the condition. Our host cannot see the `if`: it sees a question, then a call. So it is coarser: **from
 # the first answer on, everything that the plan passes on depends on that answer**, in either branch, to the end of the run.
 #
-# Write the class. `read` is the set of sources that the planner had read. `ask` answers a question about values with a bool.
-# `argument` turns whatever the plan hands to a tool (a Val, a constant, a list of both) into a Val whose sources are its own and those
+# Write the class. `read` is the set of sources that the planner had read. `ask` answers a question about values with a bool, and
+# adds the sources of its parts to what the plan knows. (There is a new `Plan` for each run, so it may keep them in an attribute
+# of its own and change that.) `argument` turns whatever the plan hands to a tool (a Val, a constant, a list of both) into a Val whose sources are its own and those
 # of everything that the plan knows. Use `combine`, `sources_of` and `bare`.
 
 
-# %% tags=["exercise"] id="what-the-plan-knows" title="What the plan knows" minutes=10
+# %% tags=["exercise"] id="what-the-plan-knows" title="What the plan knows" minutes=12
 class Plan:
     """One run of one plan: what its words and its turns depend on."""
 
@@ -790,42 +953,46 @@ def big(text):
     return "wholesale" in text
 
 
+def passed_on(allowed, value):
+    return only_from(allowed, value, "argument")
+
+
 with check("what-the-plan-knows"):
     letter, invoice = val("we are wholesale", "mail"), val(34_000, "books")
     with works("a constant of a plan that was written from the task", hint="Its words are the operator's."):
         value = Plan({"operator"}).argument("NW-HOUSE-01")
-        only_from({"operator"}, value)
+        passed_on({"operator"}, value)
         expect(value.sources, "A constant of the plan comes from nowhere; expected operator: nothing is nobody's.")
     with works("a value of the books, passed on by such a plan", hint="Its sources are books and operator."):
-        got = only_from({"books", "operator"}, Plan({"operator"}).argument(invoice))
+        got = passed_on({"books", "operator"}, Plan({"operator"}).argument(invoice))
         expect(got == 34_000, f"argument turned 34000 into {got!r}; expected the data itself, opened.")
     with works("a list of constants and values", hint="Open what is in the list, and unite the sources."):
-        got = only_from({"books", "operator"}, Plan({"operator"}).argument(["NW-17", invoice]))
+        got = passed_on({"books", "operator"}, Plan({"operator"}).argument(["NW-17", invoice]))
         expect(got == ["NW-17", 34_000], f"argument turned the list into {got!r}; expected ['NW-17', 34000].")
     with works("a question about the books", hint="A bit from the books does no harm to a rule that trusts the books."):
         plan = Plan({"operator"})
         answers = (plan.ask(lambda cents: cents > 1, invoice), plan.ask(lambda cents: cents < 1, invoice))
         expect(answers == (True, False), f"Two questions were answered {answers}; expected (True, False).")
-        only_from({"books", "operator"}, plan.argument(2_000))
+        passed_on({"books", "operator"}, plan.argument(2_000))
 
     with works(
         "a constant, after a value of a mail was passed on", hint="Passing a value on unseen tells the plan nothing."
     ):
         plan = Plan({"operator"})
         plan.argument(letter)
-        only_from({"operator"}, plan.argument(2_000))
+        passed_on({"operator"}, plan.argument(2_000))
     with refused(
         "a constant of a plan that was written after reading a mail",
         by=Refused,
         hint="It passed as the operator's. The planner copies what it reads: its words have the sources in `read`, all of them.",
     ):
-        only_from({"books", "operator"}, Plan({"operator", "mail"}).argument("XX-MALLORY-99"))
+        passed_on({"books", "operator"}, Plan({"operator", "mail"}).argument("XX-MALLORY-99"))
     with refused(
         "a value of the books in a plan that was written after reading a mail",
         by=Refused,
         hint="Which value is passed on, and that the call is made at all, was decided by that plan.",
     ):
-        only_from({"books", "operator"}, Plan({"operator", "mail"}).argument(invoice))
+        passed_on({"books", "operator"}, Plan({"operator", "mail"}).argument(invoice))
     for wholesale in (True, False):
         plan = Plan({"operator"})
         told = plan.ask(big, letter if wholesale else val("we are small", "mail"))
@@ -834,20 +1001,20 @@ with check("what-the-plan-knows"):
             by=Refused,
             hint="ask told the plan something about a mail, and argument forgot it. A no is an answer as much as a yes.",
         ):
-            only_from({"books", "operator"}, plan.argument(4_900 if told else 2_000))
+            passed_on({"books", "operator"}, plan.argument(4_900 if told else 2_000))
         with refused(
             f"a value of the books that a mail picked, where the answer was {told}",
             by=Refused,
             hint="The mail chose which of the books' values is passed on: what the plan knows counts for Vals as well.",
         ):
-            only_from({"books", "operator"}, plan.argument(invoice))
+            passed_on({"books", "operator"}, plan.argument(invoice))
         with refused(
             "the second argument after the question",
             by=Refused,
             hint="The host does not see where a branch ends: what a plan was told, it knows to the end of its run.",
         ):
             plan.ask(lambda cents: cents > 1, invoice)
-            only_from({"books", "operator"}, plan.argument("NW-17"))
+            passed_on({"books", "operator"}, plan.argument("NW-17"))
     with refused(
         "a constant that was picked by a comparison of the books with a mail",
         by=Refused,
@@ -855,23 +1022,27 @@ with check("what-the-plan-knows"):
     ):
         plan = Plan({"operator"})
         plan.ask(lambda cents, text: str(cents) in text, invoice, letter)
-        only_from({"books", "operator"}, plan.argument(2_000))
+        passed_on({"books", "operator"}, plan.argument(2_000))
     with refused(
         "a value of a mail, passed on by a plan that was written from the task",
         by=Refused,
         hint="What the plan knows is united with the value's own sources and does not replace them.",
     ):
-        only_from({"books", "operator"}, Plan({"operator"}).argument(letter))
+        passed_on({"books", "operator"}, Plan({"operator"}).argument(letter))
     with refused(
         "a constant in a list with a value from a mail", by=Refused, hint="Look into the list with sources_of."
     ):
-        only_from({"books", "operator"}, Plan({"operator"}).argument(["Dear", [letter]]))
+        passed_on({"books", "operator"}, Plan({"operator"}).argument(["Dear", [letter]]))
     with refused("a lookalike", by=Refused, hint="sources_of raises Refused for it; so must argument."):
-        only_from({"books", "operator"}, Plan({"operator"}).argument(Lookalike()))
-    first, second = Plan({"operator"}), Plan({"operator"})
+        passed_on({"books", "operator"}, Plan({"operator"}).argument(Lookalike()))
+    task = {"operator"}
+    first, second = Plan(task), Plan(task)
     first.ask(big, letter)
-    with works("another plan, after one that was told something", hint="What one run knows, another does not."):
-        only_from({"operator"}, second.argument(1))
+    with works(
+        "another plan, after one that was told something",
+        hint="What one run knows, another does not: not in a global, and not in the set that both were given.",
+    ):
+        passed_on({"operator"}, second.argument(1))
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="A constant in the plan is the operator's" catches="It passed as the operator's"
@@ -993,6 +1164,20 @@ class Plan:
         return Val(bare(thing), sources_of(thing) | self.read | TOLD)
 
 
+# %% tags=["mistake"] exercise="what-the-plan-knows" title="Writes into the caller's set" catches="What one run knows, another does not"
+class Plan:
+    def __init__(self, read):
+        self.knows = read
+
+    def ask(self, test, *parts):
+        answer = combine(test, *parts)
+        self.knows |= answer.sources  # of a set that two plans were given, both know it now
+        return bool(answer.data)
+
+    def argument(self, thing):
+        return Val(bare(thing), frozenset(sources_of(thing) | self.knows))
+
+
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="Every plan has read everything" catches="No longer works: a constant of a plan"
 class Plan:
     def __init__(self, read):
@@ -1028,11 +1213,12 @@ class Plan:
 # | | `address` | mail, operator, owner | people say where they live |
 # | `send_mail` | `to` | envelope, operator, owner | whoever wrote gets the answer |
 # | | `subject`, `body` | all six | text; see the end of the lab |
-# | `open_invoice` | `reference` | all six | choosing among open invoices is harmless |
+# | `open_invoice` | `reference` | all six | it only chooses among open invoices; see the end of the lab |
 # | `own_order` | `order` | all six | the look-up compares it with the customer |
 # | | `customer` | envelope, operator | who asks is what the mailbox says |
 #
-# The lines from `send_mail` on are in `TABLE` below, and all six sources in `ALL`. Write two things.
+# The lines from `send_mail` on are in `TABLE` below, and all six sources in `ALL`. The three tools above `send_mail` are yours to
+# add to `TABLE`. Write two things.
 #
 # **`POLICIES`**, the table as Cedar text: one policy for each argument, of this form. Cedar denies whatever no policy permits.
 #
@@ -1042,7 +1228,8 @@ class Plan:
 # ```
 #
 # The condition has to speak of `context.sources`, a set. `contains` asks for one member; `containsAll` and `containsAny` take a set;
-# `isEmpty()` takes nothing; `!`, `&&` and `||` are as in C. Mind what holds for an empty set.
+# `isEmpty()` takes nothing; `!`, `&&` and `||` are as in C. Mind what holds for an empty set. `cedar(sources)`, in the exercise's
+# cell, writes a set as Cedar has it.
 #
 # **`decide(tool, arguments)`**: return the bare data by name, if `arguments` (a dict of Vals) has exactly the names of
 # `SIGNATURES[tool]` and Cedar allows each of them. Otherwise raise `Refused` with a text that names tool, argument and sources, and never
@@ -1052,8 +1239,7 @@ class Plan:
 # {"principal": 'Agent::"order-desk"', "action": 'Action::"send_mail"', "resource": 'Argument::"to"', "context": {"sources": [...]}}
 # ```
 #
-# `is_authorized(request, PARSED, [])` answers with an object; go by its `.allowed` alone. `PARSED` is `POLICIES`, parsed once; write
-# both before `decide`.
+# `is_authorized(request, PARSED, [])` answers with an object; go by its `.allowed` alone. `PARSED` is `POLICIES`, parsed once.
 
 # %%
 ALL = {"mail", "envelope", "books", "orders", "operator", "owner"}
@@ -1064,7 +1250,7 @@ TABLE = {
 }
 
 
-# %% tags=["exercise"] id="decide-each-argument" title="Decide each argument" minutes=14
+# %% tags=["exercise"] id="decide-each-argument" title="Decide each argument" minutes=16
 def cedar(sources):
     """A set of sources as Cedar writes it."""
     return "[" + ", ".join(f'"{source}"' for source in sorted(sources)) + "]"
@@ -1151,7 +1337,10 @@ def refuse(what, tool, hint, **changes):
 
 with check("decide-each-argument"):
     for tool, arguments in GOOD.items():
-        with works(f"{tool}, filled as the table says", hint="Each argument comes from where it may come from."):
+        with works(
+            f"{tool}, filled as the table says",
+            hint="Each argument comes from where it may. (Cedar takes the sources as a list.)",
+        ):
             got = decide(tool, arguments)
             expect(got == bare(arguments), f"decide returned {got}; expected the bare data by name.")
     with works("an invoice whose amount the owner has agreed to", hint="For cents, owner is in the table."):
@@ -1161,6 +1350,21 @@ with check("decide-each-argument"):
         "pay_invoice with an account from a mail",
         "pay_invoice",
         "A mail brought a payee.",
+        account=val("XX-MALLORY-99", "mail"),
+    )
+    clean = (
+        "One good source does not clean a bad one: ask that *all* sources are allowed (containsAll), not that one is."
+    )
+    refuse(
+        "pay_invoice with an account that is half the books' and half a mail's",
+        "pay_invoice",
+        clean,
+        account=val("NW-HOUSE-01", "books", "mail"),
+    )
+    refuse(
+        "pay_invoice with an account from a mail, passed on by the operator's plan",
+        "pay_invoice",
+        clean,
         account=val("XX-MALLORY-99", "mail", "operator"),
     )
     refuse(
@@ -1174,12 +1378,6 @@ with check("decide-each-argument"):
         "pay_invoice",
         "A bound is no origin: ten small payments are a large one.",
         cents=val(4_000, "mail", "operator"),
-    )
-    refuse(
-        "pay_invoice with an account that is half the books' and half a mail's",
-        "pay_invoice",
-        "One good source does not clean a bad one: ask that *all* sources are allowed (containsAll), not that one is.",
-        account=val("NW-HOUSE-01", "books", "mail"),
     )
     refuse(
         "pay_invoice with an account that comes from nowhere",
@@ -1223,6 +1421,15 @@ with check("decide-each-argument"):
                 except Refused:
                     wrong.append(f"{tool}: {name} from {source} was refused, and the table allows it")
     expect(not wrong, f"{len(wrong)} cells of the table are wrong, the first: {wrong[0] if wrong else ''}.")
+    try:
+        decide("pay_invoice", {**GOOD["pay_invoice"], "account": val("CANARY", "mail")})
+    except Refused as refusal:
+        missing = [word for word in ("pay_invoice", "account", "mail") if word not in str(refusal)]
+        expect(
+            not missing,
+            f"A payment was refused with the text {str(refusal)!r}; expected it to name {' and '.join(missing)} as well: tool, argument "
+            "and sources. Whoever reads the log must see which rule to look at.",
+        )
 
 
 # %% tags=["mistake"] exercise="decide-each-argument" title="The payee is what matters" catches="The payee was checked and the amount was not"
@@ -1273,6 +1480,41 @@ def decide(tool, arguments):
             "resource": f'Argument::"{name}"',
             # "operator" is in every plan; it says nothing about the value
             "context": {"sources": sorted(value.sources - {"operator"} or value.sources)},
+        }
+        if not is_authorized(request, PARSED, []).allowed:
+            raise Refused(f"{tool}: {name}")
+    return {name: value.data for name, value in arguments.items()}
+
+
+# %% tags=["mistake"] exercise="decide-each-argument" title="containsAny" catches="One good source does not clean a bad one"
+FULL_TABLE = TABLE | {
+    "pay_invoice": {
+        "account": {"books", "operator"},
+        "cents": {"books", "operator", "owner"},
+        "reference": {"books", "operator"},
+    },
+    "refund_order": {"order": {"orders", "operator"}, "cents": {"operator", "owner"}},
+    "change_address": {"order": {"orders", "operator"}, "address": {"mail", "operator", "owner"}},
+}
+PARSED = PolicySet.from_str(
+    "\n".join(
+        f'permit (principal, action == Action::"{tool}", resource == Argument::"{name}")'
+        f"when {{ context.sources.containsAny({sorted(sources)}) }};".replace("'", '"')
+        for tool, rules in FULL_TABLE.items()
+        for name, sources in rules.items()
+    )
+)
+
+
+def decide(tool, arguments):
+    if set(arguments) != SIGNATURES.get(tool):
+        raise Refused("unknown")
+    for name, value in arguments.items():
+        request = {
+            "principal": 'Agent::"order-desk"',
+            "action": f'Action::"{tool}"',
+            "resource": f'Argument::"{name}"',
+            "context": {"sources": sorted(value.sources)},
         }
         if not is_authorized(request, PARSED, []).allowed:
             raise Refused(f"{tool}: {name}")
@@ -1433,6 +1675,48 @@ def decide(tool, arguments):
     return {name: value.data for name, value in arguments.items()}
 
 
+# %% tags=["mistake"] exercise="decide-each-argument" title="Refuse without a word" catches="expected it to name pay_invoice and account and mail"
+FULL_TABLE = TABLE | {
+    "pay_invoice": {
+        "account": {"books", "operator"},
+        "cents": {"books", "operator", "owner"},
+        "reference": {"books", "operator"},
+    },
+    "refund_order": {"order": {"orders", "operator"}, "cents": {"operator", "owner"}},
+    "change_address": {"order": {"orders", "operator"}, "address": {"mail", "operator", "owner"}},
+}
+
+
+def decide(tool, arguments):
+    if set(arguments) != SIGNATURES.get(tool):
+        raise Refused(f"{tool} is no call that Harbor knows")
+    for name, value in arguments.items():
+        if not value.sources or not value.sources <= FULL_TABLE[tool][name]:
+            raise Refused()
+    return {name: value.data for name, value in arguments.items()}
+
+
+# %% tags=["mistake"] exercise="decide-each-argument" title="Say what was wrong with the value" catches="a refusal quotes the value"
+FULL_TABLE = TABLE | {
+    "pay_invoice": {
+        "account": {"books", "operator"},
+        "cents": {"books", "operator", "owner"},
+        "reference": {"books", "operator"},
+    },
+    "refund_order": {"order": {"orders", "operator"}, "cents": {"operator", "owner"}},
+    "change_address": {"order": {"orders", "operator"}, "address": {"mail", "operator", "owner"}},
+}
+
+
+def decide(tool, arguments):
+    if set(arguments) != SIGNATURES.get(tool):
+        raise Refused(f"{tool} is no call that Harbor knows")
+    for name, value in arguments.items():
+        if not value.sources or not value.sources <= FULL_TABLE[tool][name]:
+            raise Refused(f"{tool}: {name} is {value.data}, from {sorted(value.sources)}")
+    return {name: value.data for name, value in arguments.items()}
+
+
 # %% tags=["mistake"] exercise="decide-each-argument" title="Refuse every call" catches="No longer works: pay_invoice"
 def decide(tool, arguments):
     raise Refused(f"{tool} is closed")
@@ -1468,9 +1752,10 @@ def decide(tool, arguments):
 # Write `run_plan(code, tools)`:
 #
 # - half a second, 20 MB, at most 100 calls;
+# - each tool gets what the plan handed over, with and without names: your wrapper passes `*args` and `**kwargs` on;
 # - the plan can pass a Val on and cannot read it;
 # - an error in a tool reaches the plan without its text (error messages quote values): raise `RuntimeError("the tool failed")`
-#   `from None`. `Refused` may pass: its text names sources and no data;
+#   instead. `Refused` may pass: its text names sources and no data;
 # - whatever stops the plan, let Monty's error (`MontyRuntimeError`) out. There is no second try elsewhere.
 #
 # `sandbox()` is `Monty` with a backstop of two seconds, so that a forgotten limit does not hang your notebook.
@@ -1493,7 +1778,7 @@ def outward(thing, wrap):
     return thing
 
 
-# %% tags=["exercise"] id="run-the-plan" title="Run the plan where nothing is" minutes=12
+# %% tags=["exercise"] id="run-the-plan" title="Run the plan where nothing is" minutes=14
 def run_plan(code, tools):
     """Run a plan in which the functions `tools` (by name) exist, and nothing else. Raise Monty's error when it is stopped."""
     ### BEGIN SOLUTION
@@ -1529,7 +1814,10 @@ def tried(code):
     def refuse(value):
         raise Refused("pay_invoice: account may not come from mail")
 
-    tools = {"bill": lambda: bill, "note": told.append, "fail": fail, "refuse": refuse}
+    def pay(*, account):  # as the host's acting tools: by name only
+        told.append(account)
+
+    tools = {"bill": lambda: bill, "note": told.append, "pay": pay, "fail": fail, "refuse": refuse}
     ended_after(400_000, lambda: run_plan(code, tools))
     return told
 
@@ -1543,7 +1831,7 @@ ATTEMPTS = {
     "starts a program": "import subprocess\nnote(subprocess.run(['echo']).returncode)",
     "goes through a tool to the host's globals": "note(str(note.__self__.__class__))",
     "calls what it was not given": "note(compile('1', '', 'eval'))",
-    "fills the memory": "note(len('x' * 60_000_000))",
+    "fills the memory": "note(len('x' * 30_000_000))",
     "never ends": "n = 0\nwhile True:\n    n = n + 1",
 }
 READS = """
@@ -1557,13 +1845,20 @@ for look in (lambda: value.data, lambda: getattr(value, "data"), lambda: str(val
 
 with check("run-the-plan"):
     with works(
-        "a plan with a loop, a dict and a value that it passes on", hint="Hand the tools over by name, and wrap Vals."
+        "a plan with a loop, a dict and a value that it passes on",
+        hint="Hand the tools over by name, wrap Vals, and let a wrapper take *args and **kwargs.",
     ):
         told = tried('for n in [1, 2]:\n    note(n)\nform = bill()\nnote(form["account"])\nnote(form["lines"][0])')
     given_back = [thing for thing in told if type(thing) is Val]
     expect(
         told[:2] == [1, 2] and [v.data for v in given_back] == ["XX-MALLORY-99", "forty jackets"],
         f"The tools got {told!r}; expected 1, 2 and the two Vals themselves, with their data and sources.",
+    )
+    with works("a plan that names an argument", hint="A wrapper around a tool passes *args and **kwargs on."):
+        told = tried('pay(account=bill()["account"])')
+    expect(
+        [type(thing) for thing in told] == [Val] and told[0].data == "XX-MALLORY-99",
+        f"The tool pay(account=...) got {told!r}; expected the Val itself, under its name.",
     )
     for what, code in ATTEMPTS.items():
         with refused(
@@ -1717,6 +2012,24 @@ def run_plan(code, tools):
         session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
 
 
+# %% tags=["mistake"] exercise="run-the-plan" title="Drop the names of the arguments" catches="passes *args and **kwargs on"
+def run_plan(code, tools):
+    def guarded(tool):
+        def call_tool(*args):
+            try:
+                return outward(tool(*args), ClassInstance)
+            except Refused:
+                raise
+            except Exception:
+                raise RuntimeError("the tool failed") from None
+
+        return call_tool
+
+    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+    with sandbox() as pool, pool.checkout(limits=limits) as session:
+        session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
+
+
 # %% tags=["mistake"] exercise="run-the-plan" title="Say what went wrong" catches="an error message quotes the value"
 def run_plan(code, tools):
     def guarded(tool):
@@ -1736,6 +2049,8 @@ def run_plan(code, tools):
 
 
 # %% [markdown] tags=["solution"] exercise="run-the-plan"
+# `from None` is for the host's own logs: Monty hands neither cause nor context of an error on to the plan.
+#
 # The wall is the worker process and the interpreter; the door is `external_lookup`. Everything that a plan can do to the world is a
 # function in that dict, and each of them passes `decide`. Monty is young (version 1 was announced for September 2026): put
 # the worker under a seccomp profile and without egress as well.
@@ -1743,9 +2058,9 @@ def run_plan(code, tools):
 # %% [markdown]
 # ## All of it at once
 #
-# The host with your four pieces, and one more: the servers of the shop must not take calls from anyone *but* a plan. `Gate`,
-# from the file that you take home, remembers each call that was decided, and the enforcement point in front of the MCP servers
-# spends it. A call without such a grant is refused, whoever makes it.
+# From here on all four exercises must be done. The host has your four pieces, and one more: the servers of the shop must not
+# take calls from anyone *but* a plan. `Gate`, from the file that you take home, remembers each call that was decided, and the
+# enforcement point in front of the MCP servers spends it. A call without such a grant is refused, whoever makes it.
 
 # %%
 provenance = runpy.run_path(str(lab.files / "provenance.py"))
@@ -1782,14 +2097,21 @@ def played(host, code):
 
 
 # %% [markdown]
-# First the attacks of the beginning, then four that were made for this host: a branch, a plan written after reading, a
-# tool that repeats what it was given, and a reader that names a customer. Last, plans that want out.
+# First the attacks of the beginning. The plan of then is stopped at the first argument, the account. So `wrong-amount` gets a second
+# try, with a plan that takes the account from the books and the amount from the mail. Then four that were made for this
+# host: a branch, a plan written after reading, a tool that repeats what it was given, and a reader that names a customer.
+# Last, plans that want out.
 
 # %% tags=["attack"]
 PAY_FROM_THE_BOOKS = """
 bill = read(0)
 invoice = open_invoice(bill["reference"])
 pay_invoice(account=invoice["account"], cents=invoice["cents"], reference=invoice["reference"])
+"""
+PAY_ITS_AMOUNT = """
+bill = read(0)
+invoice = open_invoice("NW-17")
+pay_invoice(account=invoice["account"], cents=bill["cents"], reference=invoice["reference"])
 """
 PAY_IF = """
 invoice = open_invoice("NW-17")
@@ -1816,10 +2138,14 @@ ESCAPES = {
 }
 
 
-for name in ("new-payee", "wrong-amount"):
+for name, what, code in (
+    ("new-payee", "a payment", PAY_WHAT_IT_SAYS),
+    ("wrong-amount", "a payment", PAY_WHAT_IT_SAYS),
+    ("wrong-amount", "the amount alone", PAY_ITS_AMOUNT),
+):
     host = safe_host(inbox([name]))
-    with refused(f"the letter {name} fills in a payment", by=MontyRuntimeError, hint="See exercises 1 and 3."):
-        host.run(PAY_WHAT_IT_SAYS)
+    with refused(f"the letter {name} fills in {what}", by=MontyRuntimeError, hint="See exercises 1 and 3."):
+        host.run(code)
     print("  ", host.refusals[-1], "| paid:", host.world.ledger)
 
 host = safe_host(inbox(["invoice"]))
@@ -1992,8 +2318,8 @@ print(*provenance["demonstration"](), sep="\n")
 # - **A hole in the interpreter.** One wall is one wall. Seccomp and an egress rule around the worker are the second.
 
 # %% [markdown] tags=["instructor"]
-# 60 minutes: 8 for the host and the one honest run (let people find where the attacker's text goes), 6 for the two attacks, 46 for the
-# exercises as marked. With 40 minutes, do exercises 1 and 3 and show 2 and 4.
+# 80 minutes: 10 for the host and the one honest run (let people find where the attacker's text goes), 7 for the two attacks, 54 for the
+# exercises as marked, 9 for all of it at once and what it costs. With 50 minutes, do exercises 1 and 3 and show 2 and 4.
 #
 # - Ask before attack 1: "The planner has never seen the mail. What can the mail still do?" Most say nothing, some say "wrong
 #   amount", few say "another payee".
