@@ -1758,13 +1758,13 @@ def decide(tool, arguments):
 #   instead. `Refused` may pass: its text names sources and no data;
 # - whatever stops the plan, let Monty's error (`MontyRuntimeError`) out. There is no second try elsewhere.
 #
-# `sandbox()` is `Monty` with a backstop of two seconds, so that a forgotten limit does not hang your notebook.
+# `sandbox()` is `Monty` with a backstop of one second, so that a forgotten limit does not hang your notebook.
 
 
 # %%
 def sandbox():
     """A pool of Monty workers. Its own limit is for this notebook's sake: a worker that hangs is killed, with another error."""
-    return Monty(request_timeout=2)
+    return Monty(request_timeout=1)
 
 
 def outward(thing, wrap):
@@ -1832,8 +1832,8 @@ ATTEMPTS = {
     "goes through a tool to the host's globals": "note(str(note.__self__.__class__))",
     "calls what it was not given": "note(compile('1', '', 'eval'))",
     "fills the memory": "note(len('x' * 30_000_000))",
-    "never ends": "n = 0\nwhile True:\n    n = n + 1",
 }
+NEVER_ENDS = "n = 0\nwhile True:\n    n = n + 1"
 READS = """
 value = bill()["account"]
 for look in (lambda: value.data, lambda: getattr(value, "data"), lambda: str(value), lambda: f"{value}", lambda: list(value.sources)):
@@ -1866,20 +1866,7 @@ with check("run-the-plan"):
             by=MontyRuntimeError,
             hint="run_plan came back as if all was well: run the code in Monty, with limits, and let its error out.",
         ):
-            try:
-                tried(code)
-            except StillRunning:
-                hint(
-                    "A plan never ends: it ran in the host's own process, and only this check ended it. Run it in Monty."
-                )
-    calls = []
-    with refused("a plan calls a tool for ever", by=MontyRuntimeError, hint="Set max_suspensions."):
-        run_plan("while True:\n    note(1)", {"note": lambda thing: calls.append(thing)})
-    expect(
-        len(calls) <= 100,
-        f"The tool was called {len(calls)} times before the plan was stopped; expected at most 100: the clock stands still while "
-        "a tool runs, so bound the calls as well (max_suspensions).",
-    )
+            tried(code)
     told = tried(READS)
     expect(
         len(told) == 5 and not any(secret in str(thing) for secret in ("MALLORY", "mail") for thing in told),
@@ -1896,6 +1883,19 @@ with check("run-the-plan"):
         told == ["pay_invoice: account may not come from mail"],
         f"A call was refused, and the plan read {told!r}; expected the refusal's own text, which names sources only.",
     )
+    calls = []
+    with refused("a plan calls a tool for ever", by=MontyRuntimeError, hint="Set max_suspensions."):
+        run_plan("while True:\n    note(1)", {"note": lambda thing: calls.append(thing)})
+    expect(
+        len(calls) <= 100,
+        f"The tool was called {len(calls)} times before the plan was stopped; expected at most 100: the clock stands still while "
+        "a tool runs, so bound the calls as well (max_suspensions).",
+    )
+    with refused("a plan never ends", by=MontyRuntimeError, hint="Set max_feed_duration_secs."):
+        try:
+            tried(NEVER_ENDS)
+        except StillRunning:
+            hint("A plan never ends: it ran in the host's own process, and only this check ended it. Run it in Monty.")
 
 
 # %% tags=["mistake"] exercise="run-the-plan" title="exec without builtins" catches="Got through: a plan climbs from a tuple"
