@@ -3,7 +3,7 @@
 # summary: Who decides whether a tool call may happen, and what does that place do when a rule is broken?
 # track: agents
 # lesson: learn/agents/authorize-every-call.md
-# minutes: 45
+# minutes: 65
 # level: working
 # needs: any
 # browser: false
@@ -93,7 +93,9 @@ shop = run(play([LETTERS["big-refund"]], [told], EnforcementPoint()))
 landed("the prompt forbids it, and 4,999 euros were paid back", shop.ledger)
 
 # %% [markdown]
-# A prompt is a request to the model. The attacker's mail is another one, and both arrive in the same text.
+# A prompt is a request to the model. The attacker's mail is another one, and both arrive in the same text. (The evidence is a
+# row of the payments ledger. `asked_by` and `through` name whoever a token speaks for; here the tool was called in memory and
+# without a token, so both say `nobody`.)
 #
 # ## The rule in a policy, with a typo
 #
@@ -142,6 +144,7 @@ landed("a typo in a forbid, and the limit is gone", harbor_refunds(HarborsPolicy
 # %% [markdown]
 # `context.cent` does not exist; the argument is called `cents`. The condition ended in an error, the `forbid` was left out, the
 # `permit` remained: **Allow**. Nothing was logged, nothing crashed, and every honest refund works, so no customer complains.
+# (Cedar's messages count the policies of a text from 0 and do not look at the `@id`: `policy1` is the second one, `limit`.)
 #
 # ## Without the typo
 #
@@ -193,7 +196,8 @@ landed(
 #
 # The question is who asks for what. So the principal is the person in whose interest a call would be made: as a rule,
 # whoever wrote the mail at hand. The shop's own systems say who that is and what belongs to whom; the model is not asked.
-# This is the schema of such a request. Every tool is an action, and `refund` is among them.
+# From here on `Agent` is gone: the principal is a `Person`, or one of two stand-ins for when it is nobody in particular. This
+# is the schema of such a request. Every tool is an action.
 
 # %%
 SCHEMA = """
@@ -213,6 +217,10 @@ action pay_invoice appliesTo { principal: Person, resource: Invoice, context: { 
 """
 
 # %% [markdown]
+# Two tools pay money back. `refund_order` belongs to the server `orders`: it looks into the order book, keeps the limit, and
+# then has the money paid. `refund` belongs to `payments`: it pays at once, for any order, any amount, and knows no limit; it
+# was the tool of the attacks. No sentence below needs it, but the agent is offered both, so a request for it will come.
+#
 # Write the policies for these sentences, each with an `@id`:
 #
 # 1. Mail may be listed and read, in every conversation.
@@ -220,7 +228,8 @@ action pay_invoice appliesTo { principal: Person, resource: Invoice, context: { 
 # 3. The owner may have an order refunded with `refund_order`: more than nothing, at most 50 euros (5000 cents), and at
 #    most what is open.
 # 4. A mail goes to the person who asks. Colleagues, the members of `Group::"staff"`, may have mail sent to anybody.
-# 5. An invoice is paid when its supplier asks for it, to the account and with the amount that stand in the books.
+# 5. An invoice is paid when its supplier asks for it, to the account and with the amount that stand in the books: the
+#    request has them in `context.account` and `context.cents`, the books in `resource.account` and `resource.cents`.
 #
 # The rest is refused, and needs no line. What you need of Cedar:
 #
@@ -234,7 +243,7 @@ action pay_invoice appliesTo { principal: Person, resource: Invoice, context: { 
 # | `principal in Group::"staff"` | is a member |
 
 
-# %% tags=["exercise"] id="write-the-rules" title="Write the rules" minutes=12
+# %% tags=["exercise"] id="write-the-rules" title="Write the rules" minutes=16
 ### BEGIN SOLUTION
 POLICIES = """
 @id("read-mail")
@@ -327,13 +336,22 @@ def cedar(who, tool, what, **context):
 
 
 with check("write-the-rules"):
+    unread = ""
+    try:
+        parsed = json.loads(cedarpy.policies_to_json_str(POLICIES))["staticPolicies"].values()
+    except ValueError as error:
+        unread = str(error)
+    expect(
+        not unread,
+        f"Cedar cannot read your policies: {unread}. Expected a text that parses, and one that does not is no policy at "
+        "all; often a `;` is missing before the place that Cedar names.",
+    )
     validation = cedarpy.validate_policies(POLICIES, SCHEMA)
     expect(
         validation.validation_passed,
-        f"Your policies do not fit the schema: {' '.join(str(e) for e in validation.errors)}. Expected that they do: "
-        "a policy that errors is left out, and its rule with it.",
+        f"Your policies do not fit the schema: {' '.join(str(e) for e in validation.errors)}. (Cedar counts from 0: policy0 "
+        "is your first.) Expected that they do fit: a policy that errors is left out, and its rule with it.",
     )
-    parsed = json.loads(cedarpy.policies_to_json_str(POLICIES))["staticPolicies"].values()
     names = [policy.get("annotations", {}).get("id") for policy in parsed]
     expect(
         all(names) and len(set(names)) == len(names),
@@ -394,6 +412,15 @@ with check("write-the-rules"):
 POLICIES = """
 @id("all") permit (principal, action, resource);
 @id("own") forbid (principal, action == Action::"get_order", resource) unless { principal == resource.onwer };
+"""
+
+
+# %% tags=["mistake"] exercise="write-the-rules" title="A missing semicolon" catches="often a `;` is missing before the place"
+POLICIES = """
+@id("read") permit (principal, action in [Action::"list_mail", Action::"read_mail"], resource)
+@id("own")
+permit (principal, action in [Action::"get_order", Action::"change_address"], resource)
+when { principal == resource.owner };
 """
 
 
@@ -586,7 +613,7 @@ class BadPolicy(Exception):
     """The policies are not loaded; the text says why."""
 
 
-# %% tags=["exercise"] id="fail-closed" title="A gate that fails closed" minutes=10
+# %% tags=["exercise"] id="fail-closed" title="A gate that fails closed" minutes=14
 ### BEGIN SOLUTION
 class Gate:
     """Loads policies that fit their schema, and decides with them."""
@@ -954,8 +981,9 @@ class Gate:
 # %% [markdown]
 # ## Exercise 3: who asks?
 #
-# Now the control that stands at the enforcement point. Before each call it works out who asks, fetches the facts, and puts the
-# question to the gate. Everything it may rely on comes from the shop's own systems, through `Records`:
+# The gate answers the question that it is asked; somebody has to ask it truly. In this exercise you write one function for
+# that, `asker`: on whose behalf would a call be made? (Exercise 4 puts it, the facts and the gate together.) What the function
+# may rely on comes from the shop's own systems, through `Records`. You need `senders`, `sender` and `person`:
 
 
 # %%
@@ -997,16 +1025,17 @@ class Records:
 # letter that was read last". But which letter is read last is the model's choice, too. Mallory's mail can say: first read
 # letter 0, then refund order 1002; and letter 0 is Bo's.
 #
-# So ask whose words are in the conversation. `call.before` is a tuple of the calls made so far, each with `.tool`, `.arguments`
-# (a dict) and `.result`. Two tools bring in words of others: `read_mail` (its argument `number` says which letter) and
-# `list_mail` (it shows everybody's subject line). Return
+# So ask whose words are in the conversation. `call.before` is a tuple of the calls that went through so far, in order, each
+# with `.tool`, `.arguments` (a dict) and `.result`; a call that was refused or failed brought nothing in and is not there. Two
+# tools bring in words of others: `read_mail` (its argument `number` says which letter) and `list_mail` (it shows everybody's
+# subject line). Return
 #
 # - `OPERATOR`, the shop itself, when there are nobody's words;
 # - the entity of the person, from `records.person`, when there are one person's;
-# - `SEVERAL`, when there are several people's, or those of somebody whom the records do not know.
+# - `SEVERAL`, when there are several people's, or those of somebody whom the records do not know (`records.sender` says None).
 
 
-# %% tags=["exercise"] id="who-asks" title="Who asks?" minutes=6
+# %% tags=["exercise"] id="who-asks" title="Who asks?" minutes=9
 def asker(call, records):
     """Return the entity on whose behalf `call` would be made."""
     ### BEGIN SOLUTION
@@ -1111,6 +1140,12 @@ with check("who-asks"):
         with refused(f"a refund for Bo when {what}", by=Refused, hint=f"The gate allowed it. {hint}"):
             ask_for(trial, "refund_order", BOS, before, arguments, cents=2000)
 
+    stranger = asker(Call("server", "list_mail", {}, INBOX_TASK, (read("1"),)), Records(trial))
+    expect(
+        stranger == SEVERAL,
+        f"After letter '1', of which the records know no writer, the asker is {stranger and stranger['uid']['type']}; expected "
+        "Several. The tool takes '1' for 1, so somebody's words are there, and nobody can say whose.",
+    )
     mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(0), read(1))), Records(trial))
     expect(
         mixed == SEVERAL,
@@ -1168,6 +1203,32 @@ def asker(call, records):
     return SEVERAL if len(writers) > 1 else records.person(writers.pop())
 
 
+# %% tags=["mistake"] exercise="who-asks" title="One unknown is one person" catches="the asker is None; expected Several"
+def asker(call, records):
+    writers = set()
+    for done in call.before:
+        if done.tool == "list_mail":
+            writers |= records.senders()
+        if done.tool == "read_mail":
+            writers.add(records.sender(done.arguments.get("number")))
+    if not writers:
+        return OPERATOR
+    return SEVERAL if len(writers) > 1 else records.person(writers.pop())
+
+
+# %% tags=["mistake"] exercise="who-asks" title="An unknown writer is the shop" catches="the asker is Operator; expected Several"
+def asker(call, records):
+    writers = set()
+    for done in call.before:
+        if done.tool == "list_mail":
+            writers |= records.senders()
+        if done.tool == "read_mail":
+            writers.add(records.sender(done.arguments.get("number")))
+    if len(writers) > 1:
+        return SEVERAL
+    return (records.person(writers.pop()) if writers else None) or OPERATOR
+
+
 # %% tags=["mistake"] exercise="who-asks" title="Whoever owns the order" catches="a refund for Bo when nothing was read"
 def asker(call, records):
     # Order 1002 is Bo's, so a refund of order 1002 is in Bo's interest.
@@ -1215,8 +1276,9 @@ def asker(call, records):
 # %% [markdown]
 # ## Exercise 4: around every call
 #
-# The control puts the parts together. The enforcement point calls `open` with the shop before a conversation, and `before`
-# before every call. `before` returns when the call may be made, and raises `Refused` otherwise.
+# The control stands at the enforcement point and puts the parts together: who asks, about what, with which facts. The point
+# calls `open` with the shop before a conversation, and `before` before every call. `before` returns when the call may be made,
+# and raises `Refused` otherwise.
 #
 # Find the resource (`what`) and the context in this table. Take arguments from `call.arguments` **as they came**, without
 # converting them; use `.get`, since an argument that is not there is None and gets refused by the gate.
@@ -1233,7 +1295,7 @@ def asker(call, records):
 # exercise 1 makes the request of two entities; the gate gets `[who, what]` as its entities.
 
 
-# %% tags=["exercise"] id="around-every-call" title="Around every call" minutes=9
+# %% tags=["exercise"] id="around-every-call" title="Around every call" minutes=12
 class Policy(Control):
     """Asks the gate about every call."""
 
@@ -1293,7 +1355,10 @@ with check("around-every-call"):
         ("Bo is answered", "send_mail", [read(0)], {"to": "bo@customers.example", **mail}),
         ("the open invoice is paid", "pay_invoice", [read(2)], pay),
     ):
-        with works(what, hint="It was refused. Compare resource and context with the table, and pass [who, what] on."):
+        with works(
+            what,
+            hint="It was refused. Compare resource and context with the table, ask `asker` who asks, and pass [who, what] on.",
+        ):
             run(put(control, tool, before, arguments))
 
     came = "The tool reads its own argument, not your copy. Hand it over as it came, and let the schema refuse it."
@@ -1395,6 +1460,33 @@ class Policy(Control):
             raise Refused("unknown")
         who = asker(call, self.records)
         self.gate.decide(asking(who, call.tool, what, **context), [who, what])
+
+
+# %% tags=["mistake"] exercise="around-every-call" title="The shop asks, always" catches="ask `asker` who asks"
+class Policy(Control):
+    def __init__(self, gate):
+        self.gate = gate
+
+    def open(self, world):
+        self.records = Records(world)
+
+    async def before(self, call):
+        given, context = call.arguments, {}
+        if call.tool in ("list_mail", "read_mail"):
+            what = SHOP
+        elif call.tool in ("get_order", "change_address", "refund_order", "refund"):
+            what = self.records.order(given.get("order"))
+            context = {"cents": given.get("cents")} if "refund" in call.tool else {}
+        elif call.tool == "send_mail":
+            what = self.records.person(given.get("to"))
+        elif call.tool == "pay_invoice":
+            what = self.records.invoice(given.get("reference"))
+            context = {"account": given.get("account"), "cents": given.get("cents")}
+        else:
+            raise Refused("no rule")
+        if what is None:
+            raise Refused("unknown")
+        self.gate.decide(asking(OPERATOR, call.tool, what, **context), [OPERATOR, what])
 
 
 # %% tags=["mistake"] exercise="around-every-call" title="Reading needs no permission" catches="Looking up is a call, too"
@@ -1625,11 +1717,14 @@ landed(
 )
 with refused("the same letter, behind your policy", by=Refused, hint="See exercise 3."):
     if not run(play(borrowed, [task], point)).ledger:
+        print("\nand behind your policy, what the model asked for and what it got:")
         print(*(f"    {d.call.tool}: {d.reason or 'allowed'}" for d in point.decisions[-4:]), sep="\n")
         raise Refused("nothing was refunded")
 
 # %% [markdown]
 # These attacks were known when the rules were written, so the 0 is a fit and no forecast. Here are three that land all the same.
+# In the first one Mallory has really bought something: order 1003, socks for 25 euros, is his own, so he is its owner, the
+# amount is below the limit, and 25 euros are open. Only that nobody at the shop agreed to it is in no record.
 
 # %% tags=["attack"]
 beyond = {
@@ -1702,7 +1797,7 @@ for cents in (6000, "2000"):
 #   the check of exercise 1 has one, beside the rules.
 
 # %% [markdown] tags=["instructor"]
-# 45 minutes: 8 for Cedar and the five attacks, 37 for the exercises as marked; the tables at the end are for discussion. With 30
+# 65 minutes: 10 for Cedar and the five attacks, 51 for the exercises as marked, 4 for the tables at the end. With 35
 # minutes, give out the solution of exercise 1, do 2 and 3, and show 4.
 #
 # - Stop before the cell with the typo and let people look for it. Most find the missing `s` after being told that there is a

@@ -3,7 +3,7 @@
 # summary: Which of your install commands would run a stranger's code, and which four rules stop it?
 # track: supply-chain
 # lesson: learn/supply-chain/names-indexes-and-cooldowns.md
-# minutes: 45
+# minutes: 55
 # level: working
 # needs: any
 # browser: false
@@ -52,7 +52,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uv
-from fixtures.package_index import File, Upload, isolated, normalized, sdist, serve, wheel
+from fixtures.package_index import NOWHERE, File, Upload, isolated, normalized, readdressed, sdist, serve, wheel
 from labkit import begin, check, expect, landed, refused, works
 
 lab = begin("keep-strangers-out-of-your-index")
@@ -89,16 +89,30 @@ def tool(urls: dict[str, str], *command: object, cwd: Path = lab.dir) -> None:
     environment = isolated(lab.dir) | {"LAB_CANARIES": str(CANARIES)}
     silent = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 60}
     done = subprocess.run(words, cwd=cwd, env=environment, check=False, **silent)
+    shown = done.stderr.replace(urls["harbor"], HARBOR).replace(urls["public"], PUBLIC)
+    said = [line.strip().removeprefix("cause: ").removeprefix("╰─▶ ") for line in shown.splitlines()]
+    ignored = next((said[at:] for at, line in enumerate(said) if "during settings discovery" in line), [])
+    expect(
+        not ignored,
+        "uv could not read your settings and ignored all of them (a moment is text, in quotes); it stumbled over "
+        f"{unread(ignored)}. Expected settings that uv takes: without them no index is tied and no release waits.",
+    )
     if done.returncode == 0:
         return
-    said = [
-        line.strip()
-        for line in done.stderr.replace(urls["harbor"], HARBOR).replace(urls["public"], PUBLIC).splitlines()
-    ]
-    for line in said:
+    for at, line in enumerate(said):
         if any(reason in line for reason in REASONS):
-            raise Refused(line.removeprefix("cause: "))
-    raise ToolFailed(" ".join(said)[:300])
+            begins = max((n for n in range(at + 1) if said[n].startswith("Because ")), default=at)
+            raise Refused(" ".join(said[begins : at + 1]))
+    if NOWHERE in shown:
+        raise ToolFailed("no default index is declared, so the tool turned to its own, which this lab keeps shut")
+    raise ToolFailed(" ".join(line for line in said if not line.startswith("Using "))[:300])
+
+
+def unread(warning: list[str]) -> str:
+    """Of uv's warning about settings, which ends with an empty line: what could not be read, and why."""
+    about = warning[: [*warning, ""].index("")]
+    keys = [line.partition("|")[2].partition("=")[0].strip() for line in about if re.match(r"\d+ \|", line)]
+    return " ".join(f"`{key}`: {about[-1].split(', expected one of')[0]}" for key in keys)
 
 
 def from_stranger(how: str) -> str:
@@ -197,8 +211,11 @@ landed("uv took a name that only a model knew", canary("made-up name"))
 #
 # Write the index settings of a `pyproject.toml` for uv. In uv, `[[tool.uv.index]]` entries are asked in the order in which
 # they stand; an entry with `default = true` is asked last, whatever its place; and the search stops at the first index
-# that knows the name. An entry in `[tool.uv.sources]` ties a name to one index and ends the search there. An index with
-# `explicit = true` answers only for names that are tied to it.
+# that knows the name. The settings that you start from contain a line that changes this: with
+# `index-strategy = "unsafe-best-match"` uv asks all indexes and takes the highest version, as pip does.
+#
+# An entry in `[tool.uv.sources]`, such as `some-name = { index = "harbor" }`, ties a name to one index and ends the search
+# there. An index with `explicit = true` answers only for names that are tied to it.
 #
 # `OUR_NAMES` lists every name that Harbor uses or has ever used. The check locks two projects with your settings:
 #
@@ -209,20 +226,22 @@ landed("uv took a name that only a model knew", canary("made-up name"))
 OUR_NAMES = ["harbor-orders", "harbor-money", "harbor-labels"]
 
 
-def locked(settings: str, wanted: Sequence[str], public: Sequence[Upload]) -> dict[str, str]:
+def locked(
+    settings: str, wanted: Sequence[str], public: Sequence[Upload], now: datetime | None = None
+) -> dict[str, str]:
     """Lock a project with uv; return {name: "version from harbor" or "version from public"}."""
     project = f'[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = {list(wanted)}\n'
-    with serve({"harbor": OWN, "public": public}) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
-        text = (project + settings).replace(HARBOR, urls["harbor"]).replace(PUBLIC, urls["public"])
+    with serve({"harbor": OWN, "public": public}, now) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
+        text = readdressed(project + settings, {HARBOR: urls["harbor"], PUBLIC: urls["public"]})
         Path(folder, "pyproject.toml").write_text(text, encoding="utf-8")
-        tool(urls, *UV, "lock", "--quiet", cwd=Path(folder))
+        tool(urls, *UV, "lock", cwd=Path(folder))
         lock = tomllib.loads(Path(folder, "uv.lock").read_text(encoding="utf-8"))
         where = {address: index for index, address in urls.items()}
         found = {p["name"]: (p["version"], p["source"].get("registry")) for p in lock["package"]}
         return {name: f"{version} from {where[url]}" for name, (version, url) in found.items() if url}
 
 
-# %% tags=["exercise"] id="index-pinning" title="Tie Harbor's names to Harbor's index" minutes=10
+# %% tags=["exercise"] id="index-pinning" title="Tie Harbor's names to Harbor's index" minutes=12
 ### BEGIN SOLUTION
 INDEXES = """
 [[tool.uv.index]]
@@ -270,8 +289,7 @@ with check("index-pinning"):
                 f"{name} {desk.get(name)}: expected Harbor's index. "
                 + (
                     "The name is not asked for by the project itself but by harbor-orders, and a source binds only what "
-                    "the project asks for: Harbor's index must also be asked first (not explicit, and no best match), or "
-                    "the project must name harbor-money itself."
+                    "the project asks for: Harbor's index must also be asked first (not explicit, and no best match)."
                     if desk["harbor-orders"].endswith("harbor")
                     else "Tie the name to Harbor's index; do not let the highest version decide."
                 ),
@@ -379,7 +397,8 @@ REVIEWED = [upload.file for upload in HONEST if upload.file.version in ("2.0.0",
 def installed(requirements: str, public: Sequence[Upload]) -> dict[str, str]:
     """Install with uv into an empty folder; return {file name: its text}."""
     with serve({"harbor": OWN, "public": public}) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
-        Path(folder, "requirements.txt").write_text(requirements, encoding="utf-8")
+        text = readdressed(requirements, {HARBOR: urls["harbor"], PUBLIC: urls["public"]})
+        Path(folder, "requirements.txt").write_text(text, encoding="utf-8")
         flags = ("--quiet", "--no-config", "--target", "site", "--default-index", PUBLIC)
         tool(urls, *UV, "pip", "install", *flags, "-r", "requirements.txt", cwd=Path(folder))
         return {path.name: path.read_text() for path in Path(folder, "site").glob("*.py")}
@@ -500,10 +519,22 @@ def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
 # lets others meet it first: nothing younger than seven days, counted from the upload time that the index reports, not
 # from the version number.
 #
-# The price: a security fix is young by nature. So there is an exception, for one release, that a person signed for.
-# Write `cooldown(exceptions)`: the `[tool.uv]` settings. uv knows `exclude-newer = "7 days"`, a table
-# `[tool.uv.exclude-newer-package]` with a duration, a moment or `false` for a name, and `constraint-dependencies`. A
-# moment admits what was uploaded *before* it. An exception with an empty `approved_by` is a request, not an exception.
+# The price: a security fix is young by nature. So there is an exception, for one release, that a person signed for: at Harbor
+# that is Noor, who looks after the index, and her name stands in `approved_by`. An exception with an empty `approved_by` is
+# a request, not an exception.
+#
+# Write `cooldown(exceptions)`: the `[tool.uv]` settings as text. uv knows
+#
+# | setting | what it does |
+# |---|---|
+# | `exclude-newer = "7 days"` | below `[tool.uv]`: leaves out releases that are younger |
+# | `[tool.uv.exclude-newer-package]` | a table of its own, after what belongs to `[tool.uv]`; each key in it is a package's name |
+# | `some-name = "2026-11-22T09:31:00+00:00"` | in that table, a moment: admits what was uploaded *before* it, be it by a second |
+# | `some-name = "3 days"`, `some-name = false` | in that table: another wait for this name, or none |
+# | `constraint-dependencies = ["some-name<2"]` | below `[tool.uv]`: bounds a version, whoever asks for it |
+#
+# Durations and moments are text, in quotes; `moment.isoformat()` writes one. uv ignores *all* settings of a file in which it
+# cannot read one.
 #
 # Harbor's own index tells no upload times. uv treats a file without one as unavailable, so the settings below already
 # exempt that index, and only that index.
@@ -536,7 +567,7 @@ harbor-orders = { index = "harbor" }
 """
 
 
-# %% tags=["exercise"] id="cooldown" title="Let others meet it first" minutes=10
+# %% tags=["exercise"] id="cooldown" title="Let others meet it first" minutes=15
 def cooldown(exceptions: Sequence[FixNow]) -> str:
     """The [tool.uv] settings: seven days for all, and the approved releases at once."""
     ### BEGIN SOLUTION
@@ -552,43 +583,125 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 
 
 # %% tags=["check"] exercise="cooldown"
-FIX = FixNow("tidewire", "3.1.1", datetime.now(UTC) - 26 * HOUR, approved_by="Noor")
-ASKED = FixNow("label-press", "0.9.1", datetime.now(UTC) - 3 * DAY, approved_by="")
+CLOCK = datetime.now(UTC).replace(microsecond=0)  # what the index calls now
+FIX = FixNow("tidewire", "3.1.1", CLOCK - 26 * HOUR, approved_by="Noor")
+ALSO = FixNow("route-maps", "2.3.1", CLOCK - 5 * DAY, approved_by="Noor")
+ASKED = FixNow("label-press", "0.9.1", CLOCK - 3 * DAY, approved_by="")
 YOUNG = [
     *HONEST,
     *STRANGERS,
     Upload(wheel("tidewire", "3.1.1"), 26 * HOUR),
-    Upload(wheel("tidewire", "3.1.2", code=from_stranger("import")), HOUR),
+    Upload(wheel("tidewire", "3.1.2", code=from_stranger("import")), 25 * HOUR),
+    Upload(wheel("route-maps", "2.3.0"), 90 * DAY),
+    Upload(wheel("route-maps", "2.3.1"), 5 * DAY),
+    Upload(wheel("route-maps", "2.3.2", code=from_stranger("import")), 2 * DAY),
     Upload(wheel("label-press", "0.9.0"), 30 * DAY),
     Upload(wheel("label-press", "0.9.1", code=from_stranger("import")), 3 * DAY),
 ]
 
-RIGHT = {"parcel-rates": "2.0.0", "label-press": "0.9.0", "tidewire": "3.1.1"}
-BECAUSE = {
-    "parcel-rates": "2.0.0 is nine days old and 2.0.1 one hour: seven days of upload time decide.",
-    "label-press": "0.9.1 is three days old and no person approved it; a request does not shorten the wait, and a rule "
-    "about one known version number sees no other.",
-    "tidewire": "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago; 3.1.2 came after it, and nobody has "
-    "seen it. An exception is for one release: it admits what was uploaded up to then and nothing later.",
+MOMENT = "a moment admits what was uploaded before it, so it must be later than the upload, by a second."
+OPEN = "came after it, and nobody has seen it. An exception is for one release: it shuts again right behind it."
+RIGHT = {
+    "parcel-rates": ("2.0.0", "2.0.0 is nine days old and 2.0.1 one hour: seven days of upload time decide."),
+    "label-press": (
+        "0.9.0",
+        "0.9.1 is three days old and no person approved it; a request does not shorten the wait, and a rule about one known "
+        "version number sees no other.",
+    ),
+    "tidewire": ("3.1.1", "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago"),
+    "route-maps": ("2.3.1", "2.3.1 is approved by Noor as well, uploaded five days ago"),
 }
+LATER = {"tidewire": "3.1.2, an hour younger,", "route-maps": "2.3.2, three days younger,"}
+
+
+def read_as_toml(settings: str) -> dict:
+    """The settings as a dictionary; the check fails with a sentence when they are none."""
+    broken = ""
+    try:
+        return tomllib.loads(settings)
+    except (AttributeError, TypeError, tomllib.TOMLDecodeError) as error:
+        broken = str(error)
+    expect(
+        not broken,
+        f"What cooldown returned is no TOML: {broken}. Expected the text of settings, a `key = value` a line.",
+    )
+    return {}
+
 
 with check("cooldown"):
+    settings = cooldown([FIX, ASKED, ALSO])
+    per_package = read_as_toml(settings).get("tool", {}).get("uv", {}).get("exclude-newer-package", {})
+    expect(
+        "exclude-newer" not in per_package and "constraint-dependencies" not in per_package,
+        "exclude-newer or constraint-dependencies stands below the header [tool.uv.exclude-newer-package], where every key is "
+        "a package's name; expected it above that header, below [tool.uv].",
+    )
     with works(
         "of old, young and urgent releases, the right ones are locked",
-        hint="A cooldown must leave releases of more than seven days and Harbor's own packages alone.",
+        hint="A cooldown must leave releases of more than seven days and Harbor's own packages alone. What is approved needs an "
+        f"entry, and {MOMENT}",
     ):
-        got = locked(
-            cooldown([FIX, ASKED]) + "\n" + COOLED_INDEXES, ["harbor-orders", "parcel-rates", "label-press"], YOUNG
-        )
-        for name, version in RIGHT.items():
+        asked_for = ["harbor-orders", "parcel-rates", "label-press", "route-maps"]
+        got = locked(settings + "\n" + COOLED_INDEXES, asked_for, YOUNG, CLOCK)
+        for name, (version, why) in RIGHT.items():
             found = got[name].split()[0]
-            expect(found == version, f"{name} was locked at {found}, expected {version}. {BECAUSE[name]}")
+            if name in LATER:
+                why += f"; {LATER[name]} {OPEN}" if found > version else f". It needs an entry of its own, and {MOMENT}"
+            expect(found == version, f"{name} was locked at {found}, expected {version}. {why}")
     with refused(
         "a release of the last hour, asked for by its number",
         by=Refused,
         hint="parcel-rates 2.0.1 was locked, one hour after its upload. Set exclude-newer for all packages.",
     ):
         locked(cooldown([]) + "\n" + COOLED_INDEXES, ["parcel-rates==2.0.1"], YOUNG)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="A moment without quotes" catches="uv could not read your settings and ignored all of them (a moment is text, in quotes); it stumbled over `tidewire`"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
+    lines += [f"{e.name} = {(e.uploaded + timedelta(minutes=1)).isoformat()}" for e in exceptions if e.approved_by]
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="The moment of the upload" catches="It needs an entry of its own, and a moment admits"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
+    lines += [f'{e.name} = "{e.uploaded.isoformat()}"' for e in exceptions if e.approved_by]
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="The moment of the upload, and the version" catches="What is approved needs an entry, and a moment admits"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    approved = [e for e in exceptions if e.approved_by]
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"']
+    lines += [
+        f"constraint-dependencies = {[f'{e.name}=={e.version}' for e in approved]}",
+        "[tool.uv.exclude-newer-package]",
+    ]
+    lines += [f'{e.name} = "{e.uploaded.isoformat()}"' for e in approved]
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="A day is enough for a fix" catches="tidewire was locked at 3.1.2"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
+    return "\n".join([*lines, *(f'{e.name} = "1 day"' for e in exceptions if e.approved_by)])
+
+
+# %% tags=["mistake"] exercise="cooldown" title="One exception at a time" catches="route-maps was locked at 2.3.0"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
+    for e in exceptions:
+        if e.approved_by:
+            return "\n".join([*lines, f'{e.name} = "{(e.uploaded + timedelta(seconds=1)).isoformat()}"'])
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="cooldown" title="The wait for all below the wrong header" catches="where every key is a package's name"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv.exclude-newer-package]"]
+    lines += [f'{e.name} = "{(e.uploaded + timedelta(minutes=1)).isoformat()}"' for e in exceptions if e.approved_by]
+    return "\n".join([*lines, 'exclude-newer = "7 days"'])
 
 
 # %% tags=["mistake"] exercise="cooldown" title="Block the version you read about" catches="a rule about one known version number sees no other"
@@ -629,7 +742,7 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 
 
 # %% [markdown] tags=["solution"] exercise="cooldown"
-# A moment one minute after the approved upload opens the door for that release and shuts it again. `false` together with
+# A moment just behind the approved upload opens the door for that release and shuts it again. `false` together with
 # `constraint-dependencies = ["tidewire==3.1.1"]` also passes. Both age into harmless leftovers: after seven days the entry
 # permits nothing that the rule would not, but it now *holds the package back*, so delete it then.
 #
@@ -647,7 +760,7 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 # other line that was not there before**: an index option or an address decides where code comes from.
 #
 # `lines` and `PLAIN` are given: `PLAIN.fullmatch(line)[1]` is the name in a plain requirement. Names are equal when their
-# `normalized` forms are: `Parcel_Rates` is `parcel-rates`.
+# `normalized` forms are, wherever they stand: `Parcel_Rates` is `parcel-rates`.
 
 
 # %%
@@ -666,7 +779,7 @@ def lines(requirements: str) -> list[str]:
     return [line for line in stripped if line]
 
 
-# %% tags=["exercise"] id="unknown-names" title="Ask before an unknown name" minutes=7
+# %% tags=["exercise"] id="unknown-names" title="Ask before an unknown name" minutes=8
 def review(before: str, after: str, approved: Sequence[str]) -> None:
     """Raise AskAPerson when the change from `before` to `after` needs a person."""
     ### BEGIN SOLUTION
@@ -688,7 +801,7 @@ with check("unknown-names"):
             "a version moved up, the name spelled another way",
             BEFORE.replace("parcel-rates>=2", "Parcel_Rates[json]>=2.1"),
         ),
-        ("a name that a person approved, spelled another way", BEFORE + "Label.Press==0.9.0\n"),
+        ("a name that a person approved, spelled in two ways", BEFORE + "Label.Press==0.9.0\n"),
         (
             "a hash on a line of its own, after a backslash",
             BEFORE.replace("tidewire ", "tidewire==3.1.0 \\\n  --hash=sha256:00 "),
@@ -696,7 +809,7 @@ with check("unknown-names"):
         ("a line taken out, a comment put in", BEFORE.replace("tidewire", "# tidewire is part of parcel-rates now")),
     ):
         with works(what, hint="Known names, in any spelling, and lines that were there need no person."):
-            review(BEFORE, honest, ["label-press"])
+            review(BEFORE, honest, ["Label_Press"])
     for what, line in (
         ("the made-up name", "parcel-rates-async"),
         ("a name one letter short", "parcel-rate>=2"),
@@ -711,7 +824,7 @@ with check("unknown-names"):
             hint=f"The line `{line.split(' --hash')[0]}` passed and nobody here asked for it. A name is known when the file "
             "held it or a person approved it, whole and normalized; a line that is no plain requirement is never known.",
         ):
-            review(BEFORE, BEFORE + line + "\n", ["label-press"])
+            review(BEFORE, BEFORE + line + "\n", ["Label_Press"])
 
 
 # %% tags=["mistake"] exercise="unknown-names" title="Ask the index whether the name exists" catches="Got through: the made-up name"
@@ -725,7 +838,7 @@ def review(before: str, after: str, approved: Sequence[str]) -> None:
 
 # %% tags=["mistake"] exercise="unknown-names" title="Know a name by how it begins" catches="Got through: the made-up name"
 def review(before: str, after: str, approved: Sequence[str]) -> None:
-    known = (*(re.split(r"[^a-z-]", line)[0] for line in lines(before) if line[0] != "-"), *approved)
+    known = (*(re.split(r"[^a-z-]", line)[0] for line in lines(before) if line[0] != "-"), *map(normalized, approved))
     for line in lines(after):
         if line not in lines(before) and not normalized(line).startswith(known):
             raise AskAPerson(line)
@@ -737,6 +850,15 @@ def review(before: str, after: str, approved: Sequence[str]) -> None:
     for line in lines(after):
         found = PLAIN.fullmatch(line)
         if line not in lines(before) and (found is None or found[1] not in known):
+            raise AskAPerson(line)
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="Take approvals as they were typed" catches="No longer works: a name that a person approved"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = {*approved, *(normalized(found[1]) for line in lines(before) if (found := PLAIN.fullmatch(line)))}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in lines(before) and (found is None or normalized(found[1]) not in known):
             raise AskAPerson(line)
 
 
@@ -783,9 +905,10 @@ with refused("the agent's line, at review", by=AskAPerson, hint="review() let an
 
 def careless(requirements: str) -> list[str]:
     """The command of the beginning, with a requirements file; what it installed."""
-    (lab.dir / "requirements.txt").write_text(requirements)
     flags = ("--no-compile", "--target", lab.dir / "third", "-r", "requirements.txt")
     with serve({"harbor": OWN, "public": HONEST + STRANGERS}) as urls:
+        text = readdressed(requirements, {HARBOR: urls["harbor"], PUBLIC: urls["public"]})
+        (lab.dir / "requirements.txt").write_text(text)
         tool(urls, *PIP, "install", *flags, "--index-url", HARBOR, "--extra-index-url", PUBLIC)
     return sorted(path.stem for path in (lab.dir / "third").glob("*.dist-info"))
 
@@ -809,12 +932,12 @@ print("stranger's markers:", sorted(marker.name for marker in CANARIES.iterdir()
 #   it does. Prefer wheels, and build the rest in a sandbox without secrets.
 # - **Valid provenance on malware.** In May 2026 packages of TanStack were published by the project's own pipeline, with
 #   provenance that verified. "Who built it" had a correct answer, and the attacker was inside the pipeline that gave it.
-# - **Your own index taken over.** Everything here trusts it for its names. Lab *Survive key theft* continues there.
+# - **Your own index taken over.** Everything here trusts it for its names. A lab that continues there, *Survive key theft*, is planned.
 # - **What your agent's tools pull in at run time.** `uvx`, `npx` and plug-in markets install too, and read none of these files.
 
 # %% [markdown] tags=["instructor"]
-# **Minutes:** 5 attack, 12 exercise 1, 9 exercise 2, 11 exercise 3, 8 exercise 4. In a half-hour slot do 1 and 3 and show
-# the others.
+# **Minutes:** 6 attack, 14 exercise 1, 9 exercise 2, 16 exercise 3, 8 exercise 4, 2 the end; reading included. In a half-hour
+# slot do 1 and 3 and show the others.
 #
 # **Before:** ask who has `--extra-index-url` in a Dockerfile or a wiki, and let people search before they answer.
 #

@@ -8,7 +8,7 @@
 # On Kubernetes, get a shell on the node first (kubectl debug node/NAME, then chroot /host).
 #
 # What it cannot tell: the node's own kernel answers here. A kernel in the attacker's hands says what it likes.
-# For an answer from outside, ask the TPM for a quote (lab "Prove what booted").
+# For an answer from outside, ask the TPM for a quote (a lab on that, "Prove what booted", is planned).
 #
 # The image, made in CI (not part of the check):
 #
