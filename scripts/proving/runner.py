@@ -131,6 +131,7 @@ class Runner:
         self._warm = warm and WARM_IS_POSSIBLE
         self._progress = progress or (lambda plan, text: None)
         self._zygotes: dict[int, _Zygote] = {}
+        self._modules: dict[str, list[str]] = {}
         self._base = Path(tempfile.mkdtemp(prefix="proving-"))
 
     def __enter__(self) -> "Runner":
@@ -180,18 +181,18 @@ class Runner:
 
     def _work(self, plans: list[Plan], finished: Callable[[Run], list[Plan]]) -> None:
         """Run `plans` and what `finished` adds after each, `jobs` at once."""
-        # Labs that need few packages start while the packages of the others are still loading.
-        queue = sorted(plans, key=lambda plan: (plan.seed, len(outside_imports(self._tree, plan.lab))))
+        queue = self._lean_first(plans)
         running: list[_Running] = []
-        announced = not self._warm
+        announced: Plan | None = None
         try:
             while queue or running:
                 while queue and len(running) < self._jobs:
                     running.append(self._start(queue.pop(0)))
-                if not announced:
-                    for plan in queue:
-                        self._zygote(plan.seed).send("", outside_imports(self._tree, plan.lab))
-                    announced = True
+                if self._warm and queue and queue[0] is not announced:
+                    # What the next lab needs is loaded while others run; what later ones need is not: each package in the
+                    # warm process makes every fork from it dearer, and a lab is forked dozens of times.
+                    announced = queue[0]
+                    self._zygote(announced.seed).send("", self._needs(announced.lab))
                 time.sleep(_TICK)
                 for item in list(running):
                     self._watch(item)
@@ -208,6 +209,25 @@ class Runner:
 
     # -- starting -----------------------------------------------------------------------------
 
+    def _needs(self, lab: Lab) -> list[str]:
+        """The modules to load for `lab`; read from its source once."""
+        if lab.digest not in self._modules:
+            self._modules[lab.digest] = outside_imports(self._tree, lab)
+        return self._modules[lab.digest]
+
+    def _lean_first(self, plans: list[Plan]) -> list[Plan]:
+        """The plans in an order in which each needs as few packages as possible that those before it did not."""
+        left, queue, loaded = sorted(plans, key=lambda plan: plan.seed), list[Plan](), set[str]()
+        packages = {plan.lab.digest: {name.split(".")[0] for name in self._needs(plan.lab)} for plan in plans}
+        while left:
+            seed = left[0].seed
+            same = [plan for plan in left if plan.seed == seed]
+            following = min(same, key=lambda plan: (len(packages[plan.lab.digest] - loaded), plan.name))
+            loaded |= packages[following.lab.digest]
+            left.remove(following)
+            queue.append(following)
+        return queue
+
     def _zygote(self, seed: int) -> "_Zygote":
         if self._warm:
             if seed not in self._zygotes or self._zygotes[seed].is_dead():
@@ -221,7 +241,7 @@ class Runner:
         path.write_text(json.dumps(_written(plan, self._tree)), encoding="utf-8")
         (folder / "report.jsonl").touch()
         zygote = self._zygote(plan.seed)
-        zygote.send(str(path), outside_imports(self._tree, plan.lab) if self._warm else [])
+        zygote.send(str(path), self._needs(plan.lab) if self._warm else [])
         self._progress(plan, "started")
         return _Running(plan, folder, zygote, time.monotonic())
 
