@@ -1578,6 +1578,7 @@ class Till:
         self.ledger, self.book = [], fresh_book()
         self.gate = AskAPerson(self.book, KNOWN, LIMIT, self.paid_today)
         self.point = EnforcementPoint({"a person": self.gate})
+        self.server = payments(self.ledger, middleware=[self.point.guard("payments")])
 
     def paid_today(self, account):
         return sum(entry.cents for entry in self.ledger if getattr(entry, "account", None) == account)
@@ -1586,7 +1587,7 @@ class Till:
         """One call through the gate. Raises `Held`."""
         arguments = changed if tool != "pay_invoice" else {**HONEST_CALL, **changed}
         try:
-            run(call(payments(self.ledger, middleware=[self.point.guard("payments")]), arguments, tool))
+            run(call(self.server, arguments, tool))
         except MCPError as error:
             raise self.point.broken or error from None  # what your control raised; the wire says "internal error"
 
