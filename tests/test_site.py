@@ -75,6 +75,16 @@ def test_every_page_has_a_title_a_description_of_its_own_and_one_h1(built: Built
         seen[read.description] = page
 
 
+def test_no_diagram_loses_its_words(built: Built) -> None:
+    """A term of the glossary becomes an <abbr>, which does not show inside <svg>: a bare <svg> needs a <div> around it."""
+    drawn = 0
+    for page in built.all_pages:
+        for drawing in re.findall(r"<svg.*?</svg>", built.html(page).read_text(encoding="utf-8"), re.DOTALL):
+            drawn += "<text" in drawing
+            assert "<abbr" not in drawing, f"{page}: put <div> and </div> around the diagram"
+    assert drawn > 5
+
+
 def test_no_heading_skips_a_level(built: Built) -> None:
     for page in built.all_pages:
         levels = [int(level[1]) for level, _ in Page(built.html(page)).headings]
