@@ -932,7 +932,7 @@ def two_at_once(path, jti, expires):
             super().execute(statement, *values)
             if statement.lstrip().lower().startswith("select"):
                 with suppress(threading.BrokenBarrierError):
-                    both.wait(0.05)
+                    both.wait(2)
             return self
 
     class Connection(sqlite3.Connection):
