@@ -408,7 +408,8 @@ def status(
         lines.append(
             "\n".join(["| What, against what | Ours | Plain way | Ratio | Bar |", "|---|---|---|---|---|", *rows])
         )
-        lines.append("Measure it yourself: `python3 scripts/bench.py`.")
+        once = f" Measured in the first round alone: {'; '.join(figures['once'])}." if figures.get("once") else ""
+        lines.append(f"Measure it yourself: `python3 scripts/bench.py`.{once}")
     else:
         lines.append("Not measured yet: `python3 scripts/bench.py` does.")
     if searches:

@@ -241,6 +241,7 @@ def _figures(medians: dict[str, float], rounds: int) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "rounds": rounds,
+        "once": [row.what for row in ROWS if ONCE & {row.ours, row.plain}],
         "rows": [
             {
                 "what": row.what,
