@@ -8,6 +8,7 @@ in memory, and wrong on a network. `middleware` is where an enforcement point go
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import ServerMiddleware
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 
@@ -95,29 +97,27 @@ def mailbox(
     middleware: Middleware = (),
 ) -> MCPServer[Any]:
     """Read the shop's inbox and, with an `outbox`, send mail."""
-    server = _server("mailbox", protection, middleware)
 
-    @server.tool()
     async def list_mail() -> list[str]:
         """List the inbox: sender and subject of each mail."""
         return [f"{letter.sender}: {letter.subject}" for letter in letters]
 
-    @server.tool()
     async def read_mail(number: int) -> str:
         """Return the text of one mail, counted from 0."""
         if not 0 <= number < len(letters):
             raise ToolError(f"there is no mail {number}")
         return letters[number].body
 
+    tools: list[Callable[..., Any]] = [list_mail, read_mail]
     if outbox is not None:
 
-        @server.tool()
         async def send_mail(to: str, subject: str, body: str) -> str:
             """Send a mail from the shop's address."""
             outbox.append(Sent(to, subject, body))
             return "sent"
 
-    return server
+        tools.append(send_mail)
+    return _server("mailbox", protection, middleware, tools)
 
 
 def orders(
@@ -128,9 +128,7 @@ def orders(
     middleware: Middleware = (),
 ) -> MCPServer[Any]:
     """Look orders up, readdress them, and refund them: never more than was paid, and no refund above the limit."""
-    server = _server("orders", protection, middleware)
 
-    @server.tool()
     async def get_order(order: str) -> Order:
         """Return one order: whose it is, what it is, where it goes, its cost and what of it was refunded, in cents."""
         row = database.execute(
@@ -140,7 +138,6 @@ def orders(
             raise ToolError(f"there is no order {order}")
         return Order(order=row[0], customer=row[1], item=row[2], address=row[3], total=row[4], refunded=row[5])
 
-    @server.tool()
     async def change_address(order: str, address: str) -> str:
         """Send an order to another address."""
         changed = database.execute("UPDATE orders SET address = ? WHERE id = ?", (address, order))
@@ -148,7 +145,6 @@ def orders(
             raise ToolError(f"there is no order {order}")
         return f"order {order} goes to {address}"
 
-    @server.tool()
     async def refund_order(order: str, cents: int) -> str:
         """Refund part of an order to the customer who paid for it."""
         if not 0 < cents <= REFUND_LIMIT:
@@ -162,16 +158,14 @@ def orders(
         await pay(order, cents)
         return f"refunded {cents} cents of order {order}"
 
-    return server
+    return _server("orders", protection, middleware, [get_order, change_address, refund_order])
 
 
 def payments(
     ledger: list[Refund | Payment], protection: Protection | None = None, *, middleware: Middleware = ()
 ) -> MCPServer[Any]:
     """Pay money back, and pay invoices. It knows no limit: who may call it has to know one."""
-    server = _server("payments", protection, middleware)
 
-    @server.tool()
     async def refund(order: str, cents: int) -> str:
         """Pay `cents` back to whoever paid for the order."""
         caller = get_access_token()
@@ -180,13 +174,12 @@ def payments(
         ledger.append(Refund(order, cents, asked_by=subject, through=actor))
         return "paid"
 
-    @server.tool()
     async def pay_invoice(account: str, cents: int, reference: str) -> str:
         """Pay an invoice from the shop's own account."""
         ledger.append(Payment(account, cents, reference))
         return "paid"
 
-    return server
+    return _server("payments", protection, middleware, [refund, pay_invoice])
 
 
 def order_book(rows: Iterable[Order]) -> sqlite3.Connection:
@@ -213,14 +206,26 @@ def http_app(server: MCPServer[Any], url: str) -> Starlette:
     )
 
 
-def _server(name: str, protection: Protection | None, middleware: Middleware) -> MCPServer[Any]:
+def _server(
+    name: str, protection: Protection | None, middleware: Middleware, tools: Sequence[Callable[..., Any]]
+) -> MCPServer[Any]:
     # Making a server sets up logging for the whole process; at its usual level every HTTP request would be printed.
+    given: dict[str, Any] = {
+        "tools": [_tool(function) for function in tools],
+        "log_level": "WARNING",
+        "middleware": middleware,
+    }
     if protection is None:
-        return MCPServer(name, log_level="WARNING", middleware=middleware)
-    return MCPServer(
-        name,
-        log_level="WARNING",
-        auth=protection.settings,
-        token_verifier=protection.verifier,
-        middleware=middleware,
-    )
+        return MCPServer(name, **given)
+    return MCPServer(name, auth=protection.settings, token_verifier=protection.verifier, **given)
+
+
+_TOOLS: dict[CodeType, Tool] = {}
+
+
+def _tool(function: Callable[..., Any]) -> Tool:
+    """The function as a tool. What follows from its signature is worked out once a process, for it takes milliseconds."""
+    code = function.__code__
+    if code not in _TOOLS:
+        _TOOLS[code] = Tool.from_function(function)
+    return _TOOLS[code].model_copy(update={"fn": function})
