@@ -62,7 +62,7 @@ def _import_agentdojo() -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import agentdojo.task_suite  # noqa: F401
+            import agentdojo.task_suite  # noqa: F401 # imported for its failure: is it whole without stand-ins?
     finally:
         for name in stand_ins:
             del sys.modules[name]
@@ -71,13 +71,13 @@ def _import_agentdojo() -> None:
 _import_agentdojo()
 
 from agentdojo.agent_pipeline.base_pipeline_element import BasePipelineElement  # noqa: E402 # after the stand-ins
-from agentdojo.agent_pipeline.tool_execution import tool_result_to_str  # noqa: E402
-from agentdojo.base_tasks import BaseInjectionTask, BaseUserTask  # noqa: E402
-from agentdojo.default_suites.v1.banking.task_suite import BankingEnvironment  # noqa: E402
-from agentdojo.default_suites.v1.tools.banking_client import BankAccount, Transaction  # noqa: E402
-from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime  # noqa: E402
-from agentdojo.task_suite import get_suite  # noqa: E402
-from agentdojo.types import (  # noqa: E402
+from agentdojo.agent_pipeline.tool_execution import tool_result_to_str  # noqa: E402 # after the stand-ins
+from agentdojo.base_tasks import BaseInjectionTask, BaseUserTask  # noqa: E402 # after the stand-ins
+from agentdojo.default_suites.v1.banking.task_suite import BankingEnvironment  # noqa: E402 # after the stand-ins
+from agentdojo.default_suites.v1.tools.banking_client import BankAccount, Transaction  # noqa: E402 # after the stand-ins
+from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime  # noqa: E402 # after the stand-ins
+from agentdojo.task_suite import get_suite  # noqa: E402 # after the stand-ins
+from agentdojo.types import (  # noqa: E402 # after the stand-ins
     ChatAssistantMessage,
     ChatToolResultMessage,
     text_content_block_from_string,
