@@ -62,7 +62,7 @@ def _import_agentdojo() -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import agentdojo.task_suite  # noqa: F401 # imported for its failure: is it whole without stand-ins?
+            import agentdojo.task_suite  # noqa: F401 # loaded here, while the stand-ins are there
     finally:
         for name in stand_ins:
             del sys.modules[name]

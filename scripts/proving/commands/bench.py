@@ -68,7 +68,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-write", action="store_true", help="leave the figures of the status page as they are")
     parser.add_argument("--only", choices=("speed", "growth"), help="measure one of the two parts (default both)")
     parser.add_argument(
-        "--scales", type=int, nargs="+", default=list(growth.SCALES), help="how often each page is there in the growth part"
+        "--scales",
+        type=int,
+        nargs="+",
+        default=list(growth.SCALES),
+        help="how often each page is there in the growth part",
     )
     options = parser.parse_args(arguments)
     if options.rounds < 1:
