@@ -218,7 +218,10 @@ class Runner:
     def _lean_first(self, plans: list[Plan]) -> list[Plan]:
         """The plans in an order in which each needs as few packages as possible that those before it did not."""
         left, queue, loaded = sorted(plans, key=lambda plan: plan.seed), list[Plan](), set[str]()
-        packages = {plan.lab.digest: {name.split(".")[0] for name in self._needs(plan.lab)} for plan in plans}
+        packages = {
+            plan.lab.digest: {name.split(".")[0] for name in self._needs(plan.lab)} - sys.stdlib_module_names
+            for plan in plans
+        }
         while left:
             seed = left[0].seed
             same = [plan for plan in left if plan.seed == seed]
