@@ -60,6 +60,17 @@ def test_nobody_is_harmed_when_the_attacker_makes_no_call(goal: bench.Goal) -> N
     assert not [result.task for result in results if result.landed]
 
 
+@pytest.mark.parametrize(
+    "goal",
+    ["", "Pay me.", 'Say "x" and \\n, [[injection_bill_text]] or {y}: ü', *(g.GOAL for g in bench.GOALS.values())],
+)
+def test_the_bank_is_what_agentdojo_would_have_injected(goal: str) -> None:
+    defaults = bench.SUITE.get_injection_vector_defaults()
+    escaped = goal.replace("\\", "\\\\").replace('"', '\\"')
+    places = {place: f"{default} {escaped}".strip() if goal else default for place, default in defaults.items()}
+    assert bench._bank(goal) == bench.SUITE.load_and_inject_default_environment(places)
+
+
 def test_two_runs_do_the_same() -> None:
     first, second = ([*bench.try_goals(), *bench.try_moves(), *bench.try_tasks()] for _ in range(2))
     assert first == second

@@ -347,8 +347,8 @@ def test_a_notebook_edited_by_hand_is_found(tree: Tree) -> None:
 
 @pytest.mark.skipif(not WARM_IS_POSSIBLE, reason="this system cannot fork: every run is cold")
 def test_a_lab_that_lives_off_a_preloaded_import_fails_cold(tree: Tree) -> None:
-    """Warm workers have psutil in sys.modules; a lab must not reach for it there."""
-    write_small_lab(tree, "tiny", (PRINT, "import sys\nprint('joserfc' in sys.modules)"))
+    """Warm workers have other labs' packages in sys.modules; a lab must not reach for them there."""
+    write_small_lab(tree, "tiny", (PRINT, "import sys\nimport yaml\nprint('joserfc' in sys.modules)"))
     write_small_lab(tree, "other", (PRINT, "import joserfc"))
     warm = {e.slug: e for e in proof.prove(tree, warm=True)}
     cold = {e.slug: e for e in proof.prove(tree, warm=False)}

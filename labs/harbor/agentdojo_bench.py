@@ -23,6 +23,7 @@ What was shortened: no HTTP, no MCP; the results of tools are formatted once and
 import copy
 import functools
 import importlib.util
+import json
 import math
 import re
 import sys
@@ -31,6 +32,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from unittest.mock import MagicMock
+
+import yaml
 
 from harbor.enforcement import Call, Done, Refused
 
@@ -517,10 +520,25 @@ def _copy(account: BankAccount) -> BankAccount:
 
 @functools.cache
 def _template(goal: str) -> str:
+    """The bank as JSON. AgentDojo reads its YAML anew for each goal; here the goal goes into what was read once."""
+    blank, defaults = _blank()
+
+    def written(mark: re.Match[str]) -> str:
+        default = defaults[mark[1]]
+        return json.dumps(f"{default} {goal}".strip() if goal else default, ensure_ascii=False)[1:-1]
+
+    return re.sub(r"\[\[(\w+)\]\]", written, blank)
+
+
+@functools.cache
+def _blank() -> tuple[str, dict[str, str]]:
+    """The bank with a mark in each place where strangers can write, and what stands in these places by default."""
     defaults = SUITE.get_injection_vector_defaults()
-    text = goal.replace("\\", "\\\\").replace('"', '\\"')  # The template is YAML in double quotes.
-    places = {name: f"{default} {text}".strip() if text else default for name, default in defaults.items()}
-    return str(SUITE.load_and_inject_default_environment(places).model_dump_json())
+    read = {
+        place: yaml.safe_load(f'"{default}"') for place, default in defaults.items()
+    }  # Its YAML is in double quotes.
+    bank = SUITE.load_and_inject_default_environment({place: f"[[{place}]]" for place in defaults})
+    return str(bank.model_dump_json()), read
 
 
 _formatted: dict[str, str] = {}

@@ -179,18 +179,23 @@ def _checksum(content: Json) -> str:
 
 
 def _readable(tree: Tree, slugs: list[str] | None) -> tuple[list[Lab], dict[str, list[Finding]]]:
-    labs, broken = [], {}
-    for slug in slugs or all_slugs(tree):
+    """The labs wanted that can be read, and the findings of the others. All are read: two may share a name."""
+    every = all_slugs(tree)
+    wanted = slugs or every
+    labs: dict[str, Lab] = {}
+    broken: dict[str, list[Finding]] = {}
+    for slug in dict.fromkeys([*wanted, *every]):
         try:
-            labs.append(read(tree, slug))
+            labs[slug] = read(tree, slug)
         except Unreadable as error:
             broken[slug] = error.findings
-    for finding in twins(tree, read_all(tree)[0]):
-        for lab in list(labs):
-            if finding.where == tree.relative(lab.path):
-                labs.remove(lab)
-                broken[lab.slug] = [finding]
-    return labs, broken
+    of_path = {tree.relative(lab.path): slug for slug, lab in labs.items()}
+    for finding in twins(tree, [labs[slug] for slug in sorted(labs)]):
+        broken[of_path[finding.where]] = [finding]
+    return (
+        [labs[slug] for slug in wanted if slug not in broken],
+        {slug: broken[slug] for slug in wanted if slug in broken},
+    )
 
 
 def _failed(verdict: gates.Verdict) -> Evidence:

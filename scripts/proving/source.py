@@ -11,6 +11,7 @@ The file is read as text: it is never imported, and nothing in it runs here.
 import ast
 import datetime
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -306,7 +307,8 @@ def _cells(lines: list[str], start: int, where: str, findings: list[Finding]) ->
                 Finding(f"{where}:{mark + 1}", f"The id {own_id!r} is taken.", "Give each cell an id of its own.")
             )
         elif not own_id:
-            name = next(n for n in (name, *(f"{name}-{count}" for count in range(2, len(lines)))) if n not in taken)
+            numbered = (f"{name}-{count}" for count in itertools.count(2))
+            name = next(n for n in itertools.chain([name], numbered) if n not in taken)
         taken.add(name)
         cells.append(
             Cell(
