@@ -1641,13 +1641,6 @@ with check("ask-rarely"):
         f"{asked} questions and {len(till.ledger)} payments for four small invoices; expected 0 and 4. Each question that "
         "needs no answer costs the attention that the next one needs.",
     )
-    with works(
-        "reading mail is none of this gate's business", hint="Look at call.server: only payments is guarded here."
-    ):
-        world = World.of(inbox(["thanks"]), ORDER_BOOK)
-        run(converse(world, till.point, INBOX_TASK))
-        expect(len(world.outbox) == 1, "The mail was not answered; expected one answer: only payments asks.")
-
     with refused("a new payee without a yes", by=Held, hint="An account that is not in self.known needs an approval."):
         till.pay(account="LH-LIGHT-05")
     with works(
@@ -1677,6 +1670,7 @@ with check("ask-rarely"):
     ):
         for _ in range(3):
             till.pay()
+    till = Till()  # whoever is refused leaves nothing behind but a question
     forgeries = {
         "an account that begins like a known one": {"account": "NW-HOUSE-01-9"},
         "the beginning of a known account": {"account": "NW"},
@@ -1684,25 +1678,25 @@ with check("ask-rarely"):
     }
     for name, changed in forgeries.items():
         with refused(f"unasked: {name}", by=Held, hint="Known is who stands in self.known, letter by letter."):
-            Till().pay(**changed)
+            till.pay(**changed)
     with refused(
         "unasked: an amount that is text",
         by=Held,
         hint="The tool would turn it into a number. Refuse what cannot be shown.",
     ):
-        Till().pay(cents="34000")
+        till.pay(cents="34000")
     with refused(
         "unasked: an amount below zero",
         by=Held,
         hint="It would make room under the limit. Refuse what cannot be shown.",
     ):
-        Till().pay(cents=-50_000)
+        till.pay(cents=-50_000)
     with refused(
         "unasked: a refund, straight at payments",
         by=Held,
         hint="Whatever moves money on payments is this gate's business.",
     ):
-        Till().pay("refund", order="1003", cents=4_900)
+        till.pay("refund", order="1003", cents=4_900)
     till = Till()
     till.try_to_pay(account="LH-LIGHT-05", cents=9_500)
     till.noor_agrees()
@@ -1734,6 +1728,12 @@ with check("ask-rarely"):
         f"One yes and two calls at the same moment: {len(till.ledger)} payments; expected 1. Spend the approval before the "
         "effect, in before().",
     )
+    with works(
+        "reading mail is none of this gate's business", hint="Look at call.server: only payments is guarded here."
+    ):
+        world = World.of(inbox(["thanks"]), ORDER_BOOK)
+        run(converse(world, till.point, INBOX_TASK))
+        expect(len(world.outbox) == 1, "The mail was not answered; expected one answer: only payments asks.")
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Ask before every payment" catches="four small invoices"

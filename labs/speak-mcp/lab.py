@@ -1436,14 +1436,15 @@ def door(names, pages):
 
 
 # %% tags=["check"] exercise="mind-the-door"
-def knock(how, address="127.0.0.1", **changed):
-    """Call get_order on a server that runs with `how`; raise TurnedAway when it does not answer."""
+def knock(laptop, address="127.0.0.1", **changed):
+    """Call get_order on the server of `laptop`; raise TurnedAway when it does not answer."""
     headers, body = call_of("get_order", order="1001")
-    answer = run(Laptop(orders_server(Book()), how).send(address, "POST", headers | changed, body))
+    answer = run(laptop.send(address, "POST", headers | changed, body))
     expect(answer.status_code == 200, f"The server answered {answer.status_code} {answer.text!r}; expected a result.")
 
 
 with check("mind-the-door"):
+    server = orders_server(Book())
     for name, page in (
         ("orders.harbor.example", "https://desk.harbor.example"),
         ("stock.harbor.example", "https://pos.harbor.example"),
@@ -1455,7 +1456,8 @@ with check("mind-the-door"):
             and how["port"] == 8000,
             f"door returns {how!r}; expected a dict with host, port 8000 and transport_security.",
         )
-        heard = Laptop(None, how).listens_on("127.0.0.1")
+        laptop = Laptop(server, how)
+        heard = laptop.listens_on("127.0.0.1")
         for host, why in (
             (name, "That is the Host of a client that uses the usual port; `name:*` does not allow it"),
             (f"{name}:443", "Some clients write the usual port out"),
@@ -1470,15 +1472,15 @@ with check("mind-the-door"):
                 if heard
                 else 'The proxy calls 127.0.0.1:8000, and the server listens elsewhere: host="127.0.0.1".',
             ):
-                knock(how, host=host)
+                knock(laptop, host=host)
         with works(f"the page {page} calls {name}", hint="allowed_origins holds `pages`, as they are."):
-            knock(how, host=name, origin=page)
+            knock(laptop, host=name, origin=page)
         with refused(
             f"a neighbor calls the wifi address of {name}",
             by=TurnedAway,
             hint='Only the proxy on this machine has to reach it: listen on "127.0.0.1".',
         ):
-            knock(how, address="192.168.1.20", host=name)
+            knock(laptop, address="192.168.1.20", host=name)
         by_host = (
             "Expected 421. The guard is off for this host unless it gets TransportSecuritySettings, and it compares whole "
             "entries of allowed_hosts."
@@ -1490,7 +1492,7 @@ with check("mind-the-door"):
             "desk.example",
         ):
             with refused(f"a page that was rebound to {name} as {host}", by=TurnedAway, hint=by_host):
-                knock(how, host=host)
+                knock(laptop, host=host)
         by_origin = "Expected 403. A proxy passes Host unchanged, so only Origin tells a foreign page from your own."
         origins = {
             "a foreign page": "https://evil.example",
@@ -1502,7 +1504,7 @@ with check("mind-the-door"):
         }
         for what, origin in origins.items():
             with refused(f"{what} calls {name}", by=TurnedAway, hint=by_origin):
-                knock(how, host=name, origin=origin)
+                knock(laptop, host=name, origin=origin)
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Bind all addresses" catches="a neighbor calls the wifi address"
@@ -1779,7 +1781,7 @@ def through(headers, body):
     """Send one request through the gateway; TurnedAway when the gateway or the server says no."""
 
     async def send():
-        async with serving(behind(gateway, http_app(orders_server(Book())), {"get_order"})) as http:
+        async with serving(behind(gateway, http_app(server), {"get_order"})) as http:
             return await http.post(LOCAL, headers=headers, content=body)
 
     answer = run(send())
@@ -1792,6 +1794,7 @@ def without(headers, *names):
 
 
 with check("guard-the-headers"):
+    server = orders_server(Book())
     asked, body = call_of("refund_order", **REFUND)
     try:
         said = gateway(Headers(asked), {"get_order"})
