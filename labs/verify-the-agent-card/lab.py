@@ -1,19 +1,22 @@
 # ---
 # title: Verify the agent card
-# summary: Another company's agent introduces itself with a file. What must hold before your agent sends it an order?
+# summary: Another company's agent introduces itself with a file. What must hold before your agent sends it an order, and while it does?
 # track: protocols
 # lesson: learn/protocols/agents-across-companies.md
-# minutes: 40
+# minutes: 60
 # level: working
 # needs: any
 # browser: false
-# threats: ["ASI07:2026", "ASI03:2026"]
-# controls: [verified-agent-cards]
+# threats: ["ASI07:2026", "ASI03:2026", "ASI08:2026"]
+# controls: [verified-agent-cards, budgets-and-breakers]
 # versions: [a2a-sdk, pyjwt, httpx, rfc8785]
 # protocols: [A2A 1.0]
 # takeaway: verify_agent_card.py
 # sources:
 #   - title: "A2A specification 1.0, section 8.4: Agent Card signing (stored copy of 2026-08)"
+#     url: https://github.com/a2aproject/A2A/blob/main/docs/specification.md
+#     read: 2026-11-25
+#   - title: "A2A specification 1.0, section 3.3.1: Idempotency (stored copy)"
 #     url: https://github.com/a2aproject/A2A/blob/main/docs/specification.md
 #     read: 2026-11-25
 #   - title: "A2A issue 2096: signature verification permits a signer-controlled trust root via jku (open when read)"
@@ -30,6 +33,9 @@
 #     read: 2026-11-25
 #   - title: "RFC 8785: JSON Canonicalization Scheme"
 #     url: https://www.rfc-editor.org/rfc/rfc8785
+#     read: 2026-11-25
+#   - title: "Azure Architecture Center: Circuit Breaker pattern (stored copy)"
+#     url: https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 #     read: 2026-11-25
 # verified: 2026-11-25
 # ---
@@ -53,10 +59,10 @@
 # ```
 #
 # Look at step 3. Where the order goes, and with it the token that lets anyone order in Harbor's name, **is decided by
-# the file of step 2**. This lab is about who may write that file.
+# the file of step 2**. This lab is about who may write that file, and about what remains when the right one did.
 #
-# You will write the verifier of the card with pinned keys, the comparison of its addresses, and the rule for which
-# credential it may ask for. The SDK on both sides is the real one; the internet is a pretend one, without sockets.
+# You will write the verifier of the card with pinned keys, the comparison of its addresses, the rule for which
+# credential it may ask for, and the bounds on what a partner can cause who passed all three. The SDK on both sides is the real one; the internet is a pretend one, without sockets.
 
 # %% tags=["setup"]
 from labkit import begin, check, expect, landed, refused, run, works
@@ -1223,7 +1229,7 @@ for name, card in {
     print(f"{name:<12}", *(run(look()) or ["nothing found"]))
 
 # %% [markdown]
-# Last, the four attacks against what you have built.
+# Now the four attacks against what you have built.
 
 # %% tags=["attack"]
 sink.clear()
@@ -1262,18 +1268,19 @@ answer = run(talk(supplier, ASK, card=checked_card, credentials=PartnerCredentia
 print(*(f"{name}: {answer[name]}" for name in sorted(answer)), sep="\n")
 
 # %% [markdown]
-# Everything was verified, and the answer is an attack: take from it the number that you asked for, and nothing else. It need not
-# even be an attack.
+# Everything was verified, and the answer is an attack: take from it the number that you asked for, and nothing else.
 #
 # ## Attack 5: a Friday evening
 #
-# Nobody breaks in this time. Northwharf installs a new version of `stock-desk` on Friday at six. It takes orders as before,
-# but answers as if it had not: "not accepted, please send this". Harbor's `order-desk` is a model that does what it
-# reads. Each side is sensible; together they are a loop, and each turn of it has an effect: a delivery, an invoice, a payment.
-# OWASP's list for agentic applications calls this a **cascading failure** (ASI08:2026).
+# It need not even be an attack. On Friday at six Northwharf installs a new version of `stock-desk`. It takes orders as before, and
+# answers as if it had not: "not accepted yet, please send it again". Harbor's `order-desk` does what it reads. Each side is sensible;
+# together they are a loop, and each turn of it has an effect: a delivery, an invoice, a payment. OWASP's list for agentic
+# applications calls this a **cascading failure** (ASI08:2026).
 #
-# An order is about a **case**, one customer's letter, numbered by Harbor's mail program before any model reads it. `play` works on
-# one case: it sends, reads the answer, sends what the answer asks for. `gate` is where exercise 4 will stand; there is none yet.
+# Each order belongs to a **case**: one customer's letter, numbered by Harbor's mail program before any model reads it. `play` lets
+# `order-desk` work on one case. It sends a message and reads the answer, a dict: `accepted` stands in it when Northwharf says yes,
+# `please` holds the message that Northwharf wants next. `order-desk` is played by the worst case: it sends what it is asked for.
+# `gate` is the place of exercise 4; nothing stands there yet.
 
 
 # %%
@@ -1395,8 +1402,8 @@ landed(
 desk = StockDesk(confirm)
 sent = run(over_a2a(desk))
 landed(
-    "two agents that thank each other",
-    f"1 order and {sent - 1} confirmations; each one is a call of two models, and nothing would have ended it",
+    "two agents confirm each other's confirmations",
+    f"1 order and {sent - 1} confirmations; each one is a call of two models, and no end in sight",
 )
 
 # %% [markdown]
@@ -1424,13 +1431,14 @@ run(same_id_twice())
 print("deliveries:", len(desk.deliveries))
 
 # %% [markdown]
-# A duplicate is the application's affair. (And the SDK's client gives each call a new id, so a retry does not even look like one.)
+# Two. The duplicate is left to you and your partner. (And `new_data_message`, with which the SDK makes a message, gives each one a new
+# id: a retry that is made afresh does not even look like one.)
 #
 # ## Exercise 4: bound the cascade
 #
-# A sentence in a prompt ("never order twice") asks one of the two loops to notice the loop. Write the gate outside both models
-# instead: every message to a partner passes it. `play` calls `before` ahead of each message and `after` once it is over. The field
-# has names for its three parts:
+# A sentence in a prompt ("never order twice") asks one half of the loop to notice the loop. Write a gate instead that stands outside
+# both models, and that every message to a partner passes: `play` calls `before` ahead of each message, and `after` once its answer is
+# there or is given up. The field has names for its three parts:
 #
 # 1. **Idempotency key.** An order carries a `key`, a text that says what Harbor *wants*: case, article, pieces. A retry has the same key,
 #    so the supplier can see that it is no second order. What Northwharf puts into `key` counts for nothing.
@@ -1447,7 +1455,7 @@ print("deliveries:", len(desk.deliveries))
 
 # %%
 PER_CASE = 4  # messages: ask, order, one retry, one spare
-PER_DAY = 400_000  # cents: the dearest honest day so far, doubled
+PER_DAY = 450_000  # cents: a hundred jackets, twice the best day so far
 FAILURES = 3
 COOL_DOWN = 30 * MINUTE
 
@@ -1512,7 +1520,7 @@ class Gate:
 
 
 # %% [markdown]
-# The check plays evenings against your gate. Two cases go over A2A; the others call `StockDesk.answer` directly, which takes a hundredth of
+# The check plays evenings against your gate. One of them goes over A2A; the others call `StockDesk.answer` directly, which takes a hundredth of
 # the time.
 
 
@@ -1525,6 +1533,7 @@ def evening(desk, gate, cases=1):
     """Play so many letters, two minutes apart and without the wire, each until it ends or is stopped; return the desk."""
 
     async def wire(message):
+        expect(isinstance(message, dict), f"before() returned {message!r}. To stop a message, raise Stopped.")
         return desk.answer(message)
 
     async def letters():
@@ -1560,7 +1569,10 @@ def gate_with_shut_door():
     """A gate after three cases that failed at Northwharf, and when that was over."""
     gate = Gate()
     for number in range(FAILURES):
-        gate.before("northwharf", f"bad case {number}", dict(JACKET), FRIDAY + number)
+        expect(
+            lets_out(gate, f"bad case {number}", FRIDAY + number),
+            f"Northwharf's door shut after {number} failure(s) in a row; FAILURES is {FAILURES}.",
+        )
         gate.after("northwharf", False, FRIDAY + number)
     return gate, FRIDAY + FAILURES
 
@@ -1576,17 +1588,15 @@ def lets_out(gate, case, now, partner="northwharf", message=JACKET):
 
 with check("bound-the-cascade"):
     publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
-    with works(
-        "an order over A2A, at a stock-desk that is well", hint="Return the message, with a key; raise nothing."
-    ):
+    with works("an order, at a stock-desk that is well", hint="Return the message, with a key; raise nothing."):
         leaves = Gate().before("northwharf", "case 0", dict(JACKET), FRIDAY)
         expect(
             isinstance(leaves, dict) and isinstance(leaves.get("key"), str),
             f"before() returned {leaves!r} for an order; expected the message with a text under 'key'.",
         )
-        run(over_a2a(StockDesk(well), gate=Gate()))
+        expect(evening(StockDesk(well), Gate()).deliveries, "The order did not leave: before() raised Stopped.")
     with works(
-        "one retry, after stock-desk took an order and its answer was lost",
+        "one retry over A2A, after stock-desk took an order and its answer was lost",
         hint="A single failure is no reason to stop: PER_CASE and FAILURES leave room for one retry.",
     ):
         desk = StockDesk(loses_its_first_answer)
@@ -1596,6 +1606,15 @@ with check("bound-the-cascade"):
             f"One order, one lost answer, one retry, and {len(desk.deliveries)} deliveries. The retry had another key: make the key "
             "from case, article and pieces alone, so that it is the same order.",
         )
+    with works("one case with messages to both partners", hint="PER_CASE is for one case at one partner."):
+        talk_of_one = Gate()
+        for partner in ("northwharf", "pigeon"):
+            for number in range(PER_CASE):
+                expect(
+                    lets_out(talk_of_one, "case 1", FRIDAY + number, partner, {"question": "in stock?"}),
+                    f"Message {number + 1} of a case to {partner} was stopped; PER_CASE is {PER_CASE}, for each partner.",
+                )
+                talk_of_one.after(partner, True, FRIDAY + number)
     with works(
         "different wants: two customers, and one customer with two articles",
         hint="Case, article and pieces make the key; each of these is an order of its own.",
@@ -1629,14 +1648,14 @@ with check("bound-the-cascade"):
                 f"{number} honest wants were sent and {len(desk.deliveries)} delivered: {repair}.",
             )
     with works(
-        "a retry after order-desk was restarted",
+        "a retry the next morning, after order-desk was restarted",
         hint="The new gate knows nothing of the old one; the key has to come out the same.",
     ):
-        first, second = (Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY + n)["key"] for n in range(2))
+        first, second = (Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY + n * DAY)["key"] for n in range(2))
         expect(
             first == second,
             "After a restart the same want has another key, so the supplier sees two orders. Make the key from the want, "
-            "not from a memory or a random number.",
+            "not from a memory, a clock or a random number.",
         )
 
     with refused(
@@ -1691,13 +1710,22 @@ with check("bound-the-cascade"):
         if euros_of(desk) <= PER_DAY // 100:
             raise Contained(f"{euros_of(desk)} euros in {len(desk.deliveries)} deliveries")
     with refused(
-        "a hundred orders under way at once, none of them answered yet",
+        "two hundred orders under way at once, none of them answered yet",
         by=Contained,
         hint="They come to more than PER_DAY. Count in before(), when the message leaves: after() may come late or never.",
     ):
         full = Gate()
-        left = sum(lets_out(full, f"case {n}", FRIDAY) for n in range(100))
-        if left * 4_500 <= PER_DAY:
+        left = sum(lets_out(full, f"case {n}", FRIDAY) for n in range(200))
+        of_one_case = sum(lets_out(full, "case 1", FRIDAY, "pigeon") for _ in range(100))
+        expect(
+            of_one_case <= PER_CASE,
+            f"{of_one_case} messages of one case were under way at once. Count them in before(), when they leave.",
+        )
+        expect(
+            left >= 100,
+            f"{left} orders for 45 euros left in one day; a hundred come to PER_DAY exactly, and that much is allowed.",
+        )
+        if left == 100:
             raise Contained(f"{left} orders left")
     with works("another customer's order, after one for 400 pieces was stopped", hint="What is stopped costs nothing."):
         gate = Gate()
@@ -1777,15 +1805,24 @@ with check("bound-the-cascade"):
         gate.after("northwharf", False, shut + COOL_DOWN + MINUTE)
         if not lets_out(gate, "case 11", shut + 2 * COOL_DOWN + 1):
             raise Contained
-    with works("one case with messages to both partners", hint="PER_CASE is for one case at one partner."):
-        gate = Gate()
-        for partner in ("northwharf", "pigeon"):
-            for number in range(PER_CASE):
-                expect(
-                    lets_out(gate, "case 1", FRIDAY + number, partner, {"question": "in stock?"}),
-                    f"Message {number + 1} of a case to {partner} was stopped; PER_CASE is {PER_CASE}, for each partner.",
-                )
-                gate.after(partner, True, FRIDAY + number)
+    with works("a second trial, one cool-down after the first one failed", hint="Each cool-down ends with a trial."):
+        later = shut + 2 * COOL_DOWN + MINUTE
+        expect(
+            lets_out(gate, "case 12", later),
+            "The first trial failed, one more COOL_DOWN is over, and no second trial may leave. Each cool-down ends with a trial.",
+        )
+        gate.after("northwharf", True, later + 1)
+        expect(
+            lets_out(gate, "case 13", later + 2),
+            "The second trial was accepted, and the door is still shut. In after(), forget all of the bad time.",
+        )
+    with refused(
+        "the same case, on Saturday",
+        by=Contained,
+        hint="It left. PER_CASE has no day: a conversation that goes on for ever goes on tomorrow.",
+    ):
+        if not lets_out(talk_of_one, "case 1", FRIDAY + DAY, message={"question": "in stock?"}):
+            raise Contained
 
 
 # %% tags=["mistake"] exercise="bound-the-cascade" title="A fresh key for each try" catches="The retry had another key"
@@ -2182,7 +2219,7 @@ class Gate:
             self.shut[partner] = now
 
 
-# %% tags=["mistake"] exercise="bound-the-cascade" title="No more orders by agents" catches="No longer works: an order over A2A"
+# %% tags=["mistake"] exercise="bound-the-cascade" title="No more orders by agents" catches="No longer works: an order, at"
 class Gate:
     def before(self, partner, case, message, now):
         raise Stopped("orders go by telephone")
@@ -2196,8 +2233,8 @@ class Gate:
 # always says yes keeps its door open, so the budgets, which believe nobody, have to hold alone. That is the case of "please
 # confirm".
 #
-# The trial is marked by the time at which it left. If its answer is lost and `after` is never called, another trial goes out one `COOL_DOWN`
-# later; a flag would keep the door shut for good. Put `after` into a `finally`.
+# The trial is marked last, when nothing else can stop it, and by the time at which it left. If `after` is never called for it, another
+# trial goes out one `COOL_DOWN` later; a flag would keep the door shut for good. Put `after` into a `finally`.
 #
 # The key has a price: when Ada wants a second jacket in the same case, it is the same want and does not arrive. Number the lines of
 # a case if that happens to you. And the gate's own memory ends with the process: counts that have to survive a restart, or be
@@ -2207,7 +2244,7 @@ class Gate:
 # ## The evening again
 #
 # `files/partner_gate.py` is this gate with its counts in an SQLite file. It meets the evenings of the check that did most harm, next to
-# no gate at all. A new object for each letter plays the restart.
+# no gate at all, and has a tenth of the day's money, so that ten letters are enough.
 
 
 # %%
@@ -2216,19 +2253,19 @@ kept = lab.dir / "partner-gate.db"
 
 
 class FromFile:
-    """The take-home gate behind the methods of the exercise, opened afresh for each message."""
+    """The take-home gate behind the methods of the exercise."""
+
+    def __init__(self):
+        self.gate = gates["PartnerGate"](kept, gates["Bounds"](PER_CASE, PER_DAY // 10, FAILURES, COOL_DOWN))
 
     def before(self, partner, case, message, now):
-        gate = gates["PartnerGate"](kept, gates["Bounds"](PER_CASE, PER_DAY, FAILURES, COOL_DOWN))
         try:
-            return gate.before(partner, case, message, cents_of(message), now)
+            return self.gate.before(partner, case, message, cents_of(message), now)
         except gates["Stopped"] as stopped:
             raise Stopped(str(stopped)) from None
 
     def after(self, partner, accepted, now):
-        gates["PartnerGate"](kept, gates["Bounds"](PER_CASE, PER_DAY, FAILURES, COOL_DOWN)).after(
-            partner, accepted, now
-        )
+        self.gate.after(partner, accepted, now)
 
 
 def fresh():
@@ -2241,18 +2278,19 @@ evenings = {
     "send it again, keys honored": (send_again, True, 1),
     "send it again, keys ignored": (send_again, False, 1),
     "please confirm": (confirm, True, 1),
-    "denies every second order": (unsteady, False, 60),
+    "denies every second order": (unsteady, False, 10),
 }
-print(f"{'':<32}{'no gate':>24}{'partner_gate.py':>24}")
+print(f"{'':<32}{'no gate':>27}{'partner_gate.py':>27}")
 for name, (mood, keys, cases) in evenings.items():
     pair = [evening(StockDesk(mood, keys), gate, cases) for gate in (None, fresh())]
     cells = [f"{desk.calls} messages, {euros_of(desk):,} euros" for desk in pair]
-    print(f"{name:<32}{cells[0]:>24}{cells[1]:>24}")
+    print(f"{name:<32}{cells[0]:>27}{cells[1]:>27}")
 
 with works("the take-home gate: different wants, a restart, the other partner", hint="Repair files/partner_gate.py."):
     gate = fresh()
     wants = [("case 1", JACKET), ("case 2", JACKET), ("case 2", {**JACKET, "order": "HX-1"})]
     keys = {gate.before("northwharf", case, want, FRIDAY)["key"] for case, want in wants}
+    gate = FromFile()  # order-desk is restarted
     again = gate.before("northwharf", "case 1", JACKET, FRIDAY)["key"]
     for _ in range(FAILURES):
         gate.after("northwharf", False, FRIDAY)
@@ -2263,7 +2301,7 @@ with works("the take-home gate: different wants, a restart, the other partner", 
     expect(not lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 1), "One trial, and no second.")
     gate.after("northwharf", True, FRIDAY + COOL_DOWN + 2)
     expect(lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 3), "The door is open after a good trial.")
-print(*gates["PartnerGate"](kept).state(FRIDAY)[1], sep="\n")
+print(*gate.gate.state(FRIDAY)[1], sep="\n")
 
 # %% [markdown]
 # Last, Friday's stock-desk over A2A, against the gate that you wrote.
@@ -2286,6 +2324,11 @@ print(f"{desk.calls} messages")
 # - **What the agent says.** The note above arrived from the verified partner, and it is an order for your model. Take the number that
 #   you asked for, in the type and the range that you expect, and let nothing else in the answer reach a prompt that holds your tools.
 # - **What the agent does with your order.** A signature is no promise about conduct; the contract is.
+# - **A night within the bounds.** The gate turns "until somebody looks" into four messages a case and 4,500 euros a day. Whether the firm
+#   can bear that is the question by which to choose the numbers.
+# - **A letter for each turn.** If Northwharf's agent writes *mails* to Harbor, each of them may open a case of its own, with a budget
+#   of its own. The day's budget still holds. Let a partner's mail join the case that it answers.
+# - **Effects that need no message of yours.** A partner that delivers twice on its own is a matter for whoever takes goods in.
 # - **A stolen key.** Then the forger is Northwharf, as far as anyone can see. Agree on whom they call, and remove the key.
 # - **Your own agent.** Northwharf has to know Harbor too. Here it is a token; *Bind tokens to their audience* is about those.
 # - **A partner you have never spoken to.** Whoever finds agents by searching has nobody to telephone. We know of no check that
@@ -2297,8 +2340,9 @@ print(f"{desk.calls} messages")
 #   there, and compare the endpoints again.
 
 # %% [markdown] tags=["instructor"]
-# 40 minutes: 7 for the card and its signature (let people find, in the printed card, the line that decides where the order goes), 8
-# for the four attacks, 23 for the exercises as marked, 2 for the end. With 25 minutes, do exercises 1 and 2 and show 3.
+# 60 minutes: 7 for the card and its signature (let people find, in the printed card, the line that decides where the order goes), 8
+# for the first four attacks, 23 for exercises 1 to 3 as marked, 4 for Friday evening, 15 for exercise 4, 3 for the end. With 25
+# minutes, do exercises 1 and 2 and show 3; with 20, do exercise 4 alone, from "Attack 5", and give out the solutions of 1 to 3.
 #
 # - Before attack 2 ask: "The card is signed and the signature verifies. What do we know?" Expect "it is Northwharf's". The
 #   printed `jku` settles it: we know that the author has a key.
@@ -2306,4 +2350,7 @@ print(f"{desk.calls} messages")
 #   for keys that is not the web site would help, and is one more thing to agree on the telephone.
 # - "One key ring for all partners" is the mistake worth five minutes. It passes every test that uses a stranger's key.
 # - Exercise 2, "Anything below the company's domain": ask who in the room could list their own company's old host names.
+# - Before exercise 4 ask: "What would you do about Friday?" Most say: a circuit breaker. Let them write that first. It sees no failure
+#   in "please confirm", and that is the point: a breaker believes the answer, a budget believes nobody.
+# - Exercise 4, "Money counts when the order is accepted": ask who decides what was accepted. Then ask the same of their cloud bill.
 # - The defaults hold for a2a-sdk 1.3.0. `tests/test_sdk_defaults.py` fails when a new version changes one that this lab speaks of.

@@ -1,6 +1,6 @@
 """A gate between your agent and your partners' agents: no message leaves without a key, a budget and an open door.
 
-    gate = PartnerGate("partner-gate.db", Bounds(per_case=4, cents_per_day=400_000))
+    gate = PartnerGate("partner-gate.db", Bounds(per_case=4, cents_per_day=450_000))
 
     message = gate.before("northwharf", case, {"order": "HX-12", "pieces": 1}, cents=4_500)
     accepted = False
@@ -55,7 +55,7 @@ class Bounds:
     """How much may happen before a person looks. Choose them for the worst night: what can you pay for and send back?"""
 
     per_case: int = 4  # messages of one case to one partner
-    cents_per_day: int = 400_000  # orders to one partner, one day
+    cents_per_day: int = 450_000  # orders to one partner, one day
     failures: int = 3  # in a row, at one partner, over all cases
     cool_down: int = 1_800  # seconds until one message goes out as a trial
 
