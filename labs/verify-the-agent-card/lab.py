@@ -2247,7 +2247,7 @@ class Gate:
 # no gate at all, and has a tenth of the day's money, so that ten letters are enough.
 
 
-# %%
+# %% id="the-evenings"
 gates = runpy.run_path(str(lab.files / "partner_gate.py"))
 kept = lab.dir / "partner-gate.db"
 
@@ -2286,6 +2286,7 @@ for name, (mood, keys, cases) in evenings.items():
     cells = [f"{desk.calls} messages, {euros_of(desk):,} euros" for desk in pair]
     print(f"{name:<32}{cells[0]:>27}{cells[1]:>27}")
 
+# %%
 with works("the take-home gate: different wants, a restart, the other partner", hint="Repair files/partner_gate.py."):
     gate = fresh()
     wants = [("case 1", JACKET), ("case 2", JACKET), ("case 2", {**JACKET, "order": "HX-1"})]
