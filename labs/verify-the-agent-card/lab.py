@@ -2243,8 +2243,8 @@ class Gate:
 # %% [markdown]
 # ## The evening again
 #
-# `files/partner_gate.py` is this gate with its counts in an SQLite file. It meets the evenings of the check that did most harm, next to
-# no gate at all, and has a tenth of the day's money, so that ten letters are enough.
+# `files/partner_gate.py` is this gate with its counts in an SQLite file. Here are some evenings of the check with it, and with no gate at
+# all. It has a tenth of the day's money, 450 euros, so that ten letters are enough for the last line.
 
 
 # %% id="the-evenings"
@@ -2297,11 +2297,19 @@ with works("the take-home gate: different wants, a restart, the other partner", 
         gate.after("northwharf", False, FRIDAY)
     expect(len(keys) == 3 and again in keys, "Three wants have three keys, and a retry has the key of its want.")
     expect(not lets_out(gate, "case 3", FRIDAY + 1), "The door is shut after FAILURES failures.")
+    expect(gates["main"]([str(kept)]) == 1, "From a shell, a shut door is exit code 1.")
     expect(lets_out(gate, "case 3", FRIDAY + 1, "pigeon"), "Parcel Pigeon has a door of its own.")
     expect(lets_out(gate, "case 3", FRIDAY + COOL_DOWN), "One trial goes out after the cool-down.")
     expect(not lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 1), "One trial, and no second.")
     gate.after("northwharf", True, FRIDAY + COOL_DOWN + 2)
     expect(lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 3), "The door is open after a good trial.")
+    for _ in range(FAILURES):
+        gate.after("northwharf", False, FRIDAY + COOL_DOWN + 4)
+    expect(gates["main"]([str(kept), "open", "northwharf"]) == 0, "A person has telephoned and opens the door.")
+    expect(lets_out(gate, "case 5", FRIDAY + COOL_DOWN + 5), "The door is open after a person opened it.")
+    talk = [lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}) for _ in range(PER_CASE + 1)]
+    gates["main"]([str(kept), "release", "pigeon", "case 6"])
+    expect(not talk[-1] and lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}), "A case is released.")
 print(*gate.gate.state(FRIDAY)[1], sep="\n")
 
 # %% [markdown]
@@ -2325,8 +2333,8 @@ print(f"{desk.calls} messages")
 # - **What the agent says.** The note above arrived from the verified partner, and it is an order for your model. Take the number that
 #   you asked for, in the type and the range that you expect, and let nothing else in the answer reach a prompt that holds your tools.
 # - **What the agent does with your order.** A signature is no promise about conduct; the contract is.
-# - **A night within the bounds.** The gate turns "until somebody looks" into four messages a case and 4,500 euros a day. Whether the firm
-#   can bear that is the question by which to choose the numbers.
+# - **A night within the bounds.** The gate turns "until somebody looks" into four messages a case, and 4,500 euros a day and partner.
+#   Whether the firm can bear that is the question by which to choose the numbers.
 # - **A letter for each turn.** If Northwharf's agent writes *mails* to Harbor, each of them may open a case of its own, with a budget
 #   of its own. The day's budget still holds. Let a partner's mail join the case that it answers.
 # - **Effects that need no message of yours.** A partner that delivers twice on its own is a matter for whoever takes goods in.

@@ -163,7 +163,10 @@ def main(arguments: list[str]) -> int:
             print(__doc__, file=sys.stderr)
             return 2
     shut, money = PartnerGate(path).state()
-    print(*[f"{name}: door shut" for name in shut], *money, sep="\n")
+    print(
+        "\n".join([*[f"{name}: door shut" for name in shut], *money])
+        or "All doors are open, and nothing was spent today."
+    )
     return 1 if shut else 0
 
 
