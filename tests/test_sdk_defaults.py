@@ -365,6 +365,21 @@ async def empty_requirement_unsigned() -> bool:
     return _verifies(card, company)
 
 
+@default(
+    "a2a-sdk", "an agent runs again for a message that it had, under the same messageId", ("messageId",), COMPANIES
+)
+async def same_message_twice() -> bool:
+    net, had = Internet(), []
+    card = agent_card("stock-desk", [STOCK_DESK], "northwharf")
+    net.add(STOCK_DESK, agent_app(card, STOCK_DESK, lambda asked: {"had": len(had.append(asked) or had)}, "a token"))
+    message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"data": {"order": "HX-12"}}]}
+    body = {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": {"message": message}}
+    async with net.up(), net.httpx_client() as http:
+        for _ in range(2):
+            await http.post(STOCK_DESK, json=body, headers={"Authorization": "Bearer a token", "A2A-Version": "1.0"})
+    return len(had) == 2
+
+
 @default("a2a-sdk", "a server calls back to any address it is given", ("push_url_validator",), COMPANIES)
 async def any_callback() -> bool:
     return inspect.signature(DefaultRequestHandler.__init__).parameters["push_url_validator"].default is None

@@ -1,19 +1,22 @@
 # ---
 # title: Verify the agent card
-# summary: Another company's agent introduces itself with a file. What must hold before your agent sends it an order?
+# summary: Another company's agent introduces itself with a file. What must hold before your agent sends it an order, and while it does?
 # track: protocols
 # lesson: learn/protocols/agents-across-companies.md
-# minutes: 40
+# minutes: 60
 # level: working
 # needs: any
 # browser: false
-# threats: ["ASI07:2026", "ASI03:2026"]
-# controls: [verified-agent-cards]
+# threats: ["ASI07:2026", "ASI03:2026", "ASI08:2026"]
+# controls: [verified-agent-cards, budgets-and-breakers]
 # versions: [a2a-sdk, pyjwt, httpx, rfc8785]
 # protocols: [A2A 1.0]
 # takeaway: verify_agent_card.py
 # sources:
 #   - title: "A2A specification 1.0, section 8.4: Agent Card signing (stored copy of 2026-08)"
+#     url: https://github.com/a2aproject/A2A/blob/main/docs/specification.md
+#     read: 2026-11-25
+#   - title: "A2A specification 1.0, section 3.3.1: Idempotency (stored copy)"
 #     url: https://github.com/a2aproject/A2A/blob/main/docs/specification.md
 #     read: 2026-11-25
 #   - title: "A2A issue 2096: signature verification permits a signer-controlled trust root via jku (open when read)"
@@ -30,6 +33,9 @@
 #     read: 2026-11-25
 #   - title: "RFC 8785: JSON Canonicalization Scheme"
 #     url: https://www.rfc-editor.org/rfc/rfc8785
+#     read: 2026-11-25
+#   - title: "Azure Architecture Center: Circuit Breaker pattern (stored copy)"
+#     url: https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 #     read: 2026-11-25
 # verified: 2026-11-25
 # ---
@@ -53,10 +59,10 @@
 # ```
 #
 # Look at step 3. Where the order goes, and with it the token that lets anyone order in Harbor's name, **is decided by
-# the file of step 2**. This lab is about who may write that file.
+# the file of step 2**. This lab is about who may write that file, and about what remains when the right one did.
 #
-# You will write the verifier of the card with pinned keys, the comparison of its addresses, and the rule for which
-# credential it may ask for. The SDK on both sides is the real one; the internet is a pretend one, without sockets.
+# You will write the verifier of the card with pinned keys, the comparison of its addresses, the rule for which
+# credential it may ask for, and the bounds on what a partner can cause who passed all three. The SDK on both sides is the real one; the internet is a pretend one, without sockets.
 
 # %% tags=["setup"]
 from labkit import begin, check, expect, landed, refused, run, works
@@ -68,6 +74,7 @@ import json
 import logging
 import runpy
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -78,6 +85,7 @@ from a2a.client.auth import AuthInterceptor, CredentialService
 from a2a.client.client import Client
 from a2a.server.request_handlers import DefaultRequestHandler
 from a2a.types import AgentCard
+from a2a.utils.errors import A2AError
 from a2a.utils.signing import SignatureVerificationError, create_signature_verifier
 from google.protobuf.json_format import MessageToDict
 from harbor.internet import Internet
@@ -1221,7 +1229,7 @@ for name, card in {
     print(f"{name:<12}", *(run(look()) or ["nothing found"]))
 
 # %% [markdown]
-# Last, the four attacks against what you have built.
+# Now the four attacks against what you have built.
 
 # %% tags=["attack"]
 sink.clear()
@@ -1260,11 +1268,1076 @@ answer = run(talk(supplier, ASK, card=checked_card, credentials=PartnerCredentia
 print(*(f"{name}: {answer[name]}" for name in sorted(answer)), sep="\n")
 
 # %% [markdown]
+# Everything was verified, and the answer is an attack: take from it the number that you asked for, and nothing else.
+#
+# ## Attack 5: a Friday evening
+#
+# It need not even be an attack. On Friday at six Northwharf installs a new version of `stock-desk`. It takes orders as before, and
+# answers as if it had not: "not accepted yet, please send it again". Harbor's `order-desk` does what it reads. Each side is sensible;
+# together they are a loop, and each turn of it has an effect: a delivery, an invoice, a payment. OWASP's list for agentic
+# applications calls this a **cascading failure** (ASI08:2026).
+#
+# Each order belongs to a **case**: one customer's letter, numbered by Harbor's mail program before any model reads it. `play` lets
+# `order-desk` work on one case. It sends a message and reads the answer, a dict: `accepted` stands in it when Northwharf says yes,
+# `please` holds the message that Northwharf wants next. `order-desk` is played by the worst case: it sends what it is asked for.
+# `gate` is the place of exercise 4; nothing stands there yet.
+
+
+# %%
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+FRIDAY = 4 * DAY + 18 * HOUR  # time is a number of seconds here, so that nobody has to wait
+STEPS = 24  # where the lab ends a case that would not end by itself
+PRICES = {"HX-12": 4_500, "HX-1": 900, "LABEL": 600}  # Harbor's own price list, in cents: jacket, cap, parcel label
+
+
+class NoAnswer(Exception):
+    """The partner's agent broke off. Nobody at Harbor knows whether it took the message."""
+
+
+class StockDesk:
+    """Northwharf's agent and its order book. `mood` is what its new version makes of an answer."""
+
+    def __init__(self, mood, knows_keys=True):
+        self.mood, self.knows_keys = mood, knows_keys
+        self.deliveries = []  # rows: article, pieces, to whom. Each is invoiced.
+        self.taken = {}  # key of an order -> its number
+        self.calls = 0
+
+    def answer(self, asked):
+        self.calls += 1
+        number = None
+        if "order" in asked:
+            key = asked.get("key") if self.knows_keys else None
+            number = self.taken.get(key) if key else None
+            if number is None:
+                self.deliveries.append((asked["order"], int(asked["pieces"]), asked["ship_to"]))
+                number = f"PO-{len(self.deliveries)}"
+                if key:
+                    self.taken[key] = number
+        return self.mood(asked, number, self.calls)
+
+
+def well(asked, number, calls):
+    return {"accepted": number or "thank you"}
+
+
+def send_again(asked, number, calls):
+    """Took the order, and asks for it again, under a reference of its own."""
+    return {"please": {**asked, "key": f"NW-{calls}", "attempt": calls + 1}} if number else well(asked, number, calls)
+
+
+def confirm(asked, number, calls):
+    """Took the order, and asks for a confirmation; and of that, too. Its hop count always says 0."""
+    return {"accepted": number or "thank you", "please": {"confirm": f"C-{calls}", "hops": 0, "thread": f"T-{calls}"}}
+
+
+def wire_to(http, partner, card):
+    """What sends one message to a partner's agent, over A2A, and returns the answer's data."""
+
+    async def wire(message):
+        try:
+            return await send(http, card, message, [AuthInterceptor(PartnerCredentials(partner, vault))])
+        except A2AError as error:
+            raise NoAnswer(str(error)) from None
+
+    return wire
+
+
+def wish_in(answer):
+    """What the answer asks order-desk to send next, in the types and the range that Harbor expects; or None."""
+    wish = dict(answer.get("please") or {})
+    if "order" in wish:
+        wish["pieces"] = int(wish["pieces"])
+        return wish if wish["order"] in PRICES and 1 <= wish["pieces"] <= 999 else None
+    return wish or None
+
+
+async def play(case, message, wire, gate=None, partner="northwharf", now=FRIDAY):
+    """order-desk works on one case until nothing is left to do; return how many messages left."""
+    for sent in range(STEPS):
+        outgoing = gate.before(partner, case, dict(message), now) if gate else message
+        try:
+            answer = await wire(outgoing)
+        except NoAnswer:
+            answer = {"please": message}  # so it tries once more
+        if gate:
+            gate.after(partner, "accepted" in answer, now + 20)
+        message = wish_in(answer)
+        if message is None:
+            return sent + 1
+        now += 30
+    return STEPS
+
+
+def settle(desk, ledger):
+    """Harbor's bookkeeping pays each invoice behind which it finds a delivery, ordered by order-desk."""
+    ledger.extend(("payment", PRICES[article] * pieces) for article, pieces, _ in desk.deliveries[len(ledger) :])
+
+
+JACKET = {"order": "HX-12", "pieces": 1, "ship_to": "Ada, Elm Road 4"}
+
+
+async def over_a2a(desk, case="case 2201", message=JACKET, gate=None):
+    """Play one case against a stock-desk on the pretend internet: verified card, pinned address, bound credential."""
+    net.add(STOCK_DESK, agent_app(stock_card, STOCK_DESK, desk.answer, vault["northwharf"]))
+    async with net.up(), net.httpx_client() as http:
+        card = await checked_card(http, supplier)
+        return await play(case, message, wire_to(http, supplier, card), gate)
+
+
+# %% [markdown]
+# One letter: Ada wants one jacket. `order-desk` orders it at Northwharf, to be sent to her.
+
+# %% tags=["attack"] id="one-letter"
+desk, ledger = StockDesk(send_again), []
+sent = run(over_a2a(desk))
+settle(desk, ledger)
+euros = sum(cents for _, cents in ledger) // 100
+print("the last delivery:", desk.deliveries[-1])
+landed(
+    "one letter became an order again and again, until the lab stopped it",
+    f"{sent} messages, {len(desk.deliveries)} deliveries to Ada, {len(ledger)} payments, {euros} euros",
+)
+
+desk = StockDesk(confirm)
+sent = run(over_a2a(desk))
+landed(
+    "two agents confirm each other's confirmations",
+    f"1 order and {sent - 1} confirmations; each one is a call of two models, and no end in sight",
+)
+
+# %% [markdown]
+# The lab stopped after 24 messages, twelve minutes of that Friday. Nothing in exercises 1 to 3 was violated. Bookkeeping
+# paid too, and rightly: for each invoice there is a delivery, and for each delivery an order of Harbor's.
+#
+# Does the protocol help? A2A gives each message a `messageId`, and says that `SendMessage` "MAY be idempotent": agents *may* use the id
+# to find duplicates (1.0, section 3.3.1). Here is the same message twice, with one `messageId`, to an agent of this SDK:
+
+
+# %%
+async def same_id_twice():
+    part = {"data": JACKET}
+    message = {"messageId": "ada-1", "role": "ROLE_USER", "parts": [part]}
+    body = {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": {"message": message}}
+    headers = {"Authorization": f"Bearer {vault['northwharf']}", "A2A-Version": "1.0"}
+    async with net.up(), net.httpx_client() as http:
+        for _ in range(2):
+            await http.post(STOCK_DESK, json=body, headers=headers)
+
+
+desk = StockDesk(well)
+net.add(STOCK_DESK, agent_app(stock_card, STOCK_DESK, desk.answer, vault["northwharf"]))
+run(same_id_twice())
+print("deliveries:", len(desk.deliveries))
+
+# %% [markdown]
+# Two. The duplicate is left to you and your partner. (And `new_data_message`, with which the SDK makes a message, gives each one a new
+# id: a retry that is made afresh does not even look like one.)
+#
+# ## Exercise 4: bound the cascade
+#
+# A sentence in a prompt ("never order twice") asks one half of the loop to notice the loop. Write a gate instead that stands outside
+# both models, and that every message to a partner passes: `play` calls `before` ahead of each message, and `after` once its answer is
+# there or is given up. The field has names for its three parts:
+#
+# 1. **Idempotency key.** An order carries a `key`, a text that says what Harbor *wants*: case, article, pieces. A retry has the same key,
+#    so the supplier can see that it is no second order. What Northwharf puts into `key` counts for nothing.
+# 2. **Budget.** For suppliers that ignore keys, and for everything that is no order: at most `PER_CASE` messages of one case to one
+#    partner, at most `PER_DAY` cents of orders to one partner in one day (`now // DAY` is the day). A message counts when it leaves:
+#    nobody knows whether one without an answer was taken. One that was stopped does not count. Harbor counts by its own case;
+#    `hops` and `thread` are the partner's words.
+# 3. **Circuit breaker.** `FAILURES` failures in a row at one partner, over all cases, and its door shuts: no message for `COOL_DOWN`
+#    seconds. Then **one** goes out as a trial, and the others wait for its outcome. When it is accepted, the door opens; when not,
+#    it stays shut for another `COOL_DOWN` from then on. Each partner has a door of its own (engineers say *bulkhead*).
+#
+# To stop a message, raise `Stopped`: the case then waits for a person. `cents_of(message)` is given.
+
+
+# %%
+PER_CASE = 4  # messages: ask, order, one retry, one spare
+PER_DAY = 450_000  # cents: a hundred jackets, twice the best day so far
+FAILURES = 3
+COOL_DOWN = 30 * MINUTE
+
+
+class Stopped(Exception):
+    """The message stays here; a person looks at the case."""
+
+
+def cents_of(message):
+    """What a message costs if the partner takes it, by Harbor's price list; 0 when it orders nothing."""
+    return PRICES[message["order"]] * message["pieces"] if "order" in message else 0
+
+
+# %% tags=["exercise"] id="bound-the-cascade" title="Bound the cascade" minutes=15
+class Gate:
+    """What every message from order-desk to a partner passes. There is one, for all partners and all cases."""
+
+    def __init__(self):
+        self.sent = {}  # (partner, case) -> messages
+        self.spent = {}  # (partner, day) -> cents
+        self.failures = {}  # partner -> failures in a row
+        self.shut = {}  # partner -> when its door was shut, or its trial left
+
+    ### BEGIN SOLUTION
+    def before(self, partner, case, message, now):
+        """Return the message to send, an order with its key; or raise Stopped."""
+        shut = self.shut.get(partner)
+        if shut is not None and now < shut + COOL_DOWN:
+            raise Stopped(f"{partner} has failed too often; the next trial is in {shut + COOL_DOWN - now} seconds")
+        sent = self.sent.get((partner, case), 0) + 1
+        if sent > PER_CASE:
+            raise Stopped(f"{case} has sent {PER_CASE} messages to {partner}")
+        spent = self.spent.get((partner, now // DAY), 0) + cents_of(message)
+        if spent > PER_DAY:
+            raise Stopped(f"{case} would bring today's orders at {partner} to {spent // 100} euros")
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if shut is not None:
+            self.shut[partner] = now  # this one is the trial
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        """Note how a message ended: accepted is False for a no, for "send it again" and for no answer at all."""
+        if accepted:
+            self.failures[partner] = 0
+            self.shut.pop(partner, None)
+            return
+        self.failures[partner] = self.failures.get(partner, 0) + 1
+        if self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+    ### STUB
+    # def before(self, partner, case, message, now):
+    #     """Return the message to send, an order with its key; or raise Stopped."""
+    #     raise NotImplementedError("Bound the cascade")
+    #
+    # def after(self, partner, accepted, now):
+    #     """Note how a message ended: accepted is False for a no, for "send it again" and for no answer at all."""
+    #     raise NotImplementedError("Bound the cascade")
+    ### END SOLUTION
+
+
+# %% [markdown]
+# The check plays evenings against your gate. One of them goes over A2A; the others call `StockDesk.answer` directly, which takes a hundredth of
+# the time.
+
+
+# %% tags=["check"] exercise="bound-the-cascade"
+class Contained(Exception):
+    """The evening is over, and what it did lies within Harbor's bounds."""
+
+
+def evening(desk, gate, cases=1):
+    """Play so many letters, two minutes apart and without the wire, each until it ends or is stopped; return the desk."""
+
+    async def wire(message):
+        expect(isinstance(message, dict), f"before() returned {message!r}. To stop a message, raise Stopped.")
+        return desk.answer(message)
+
+    async def letters():
+        for number in range(cases):
+            with suppress(Stopped):
+                await play(f"case {number}", JACKET, wire, gate, now=FRIDAY + number * 2 * MINUTE)
+
+    run(letters())
+    return desk
+
+
+def euros_of(desk):
+    return sum(PRICES[article] * pieces for article, pieces, _ in desk.deliveries) // 100
+
+
+def grows(asked, number, calls):
+    """Asks for the same article again, in hundreds."""
+    return {"please": {**asked, "pieces": 400}}
+
+
+def unsteady(asked, number, calls):
+    """Takes every order; to every second one it says that it has not."""
+    return send_again(asked, number, calls) if calls % 2 else well(asked, number, calls)
+
+
+def loses_its_first_answer(asked, number, calls):
+    if calls == 1:
+        raise RuntimeError("the answer is lost")
+    return well(asked, number, calls)
+
+
+def gate_with_shut_door():
+    """A gate after three cases that failed at Northwharf, and when that was over."""
+    gate = Gate()
+    for number in range(FAILURES):
+        expect(
+            lets_out(gate, f"bad case {number}", FRIDAY + number),
+            f"Northwharf's door shut after {number} failure(s) in a row; FAILURES is {FAILURES}.",
+        )
+        gate.after("northwharf", False, FRIDAY + number)
+    return gate, FRIDAY + FAILURES
+
+
+def lets_out(gate, case, now, partner="northwharf", message=JACKET):
+    """Whether a message of this case may leave."""
+    try:
+        gate.before(partner, case, dict(message), now)
+    except Stopped:
+        return False
+    return True
+
+
+with check("bound-the-cascade"):
+    publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
+    with works("an order, at a stock-desk that is well", hint="Return the message, with a key; raise nothing."):
+        leaves = Gate().before("northwharf", "case 0", dict(JACKET), FRIDAY)
+        expect(
+            isinstance(leaves, dict) and isinstance(leaves.get("key"), str),
+            f"before() returned {leaves!r} for an order; expected the message with a text under 'key'.",
+        )
+        expect(evening(StockDesk(well), Gate()).deliveries, "The order did not leave: before() raised Stopped.")
+    with works(
+        "one retry over A2A, after stock-desk took an order and its answer was lost",
+        hint="A single failure is no reason to stop: PER_CASE and FAILURES leave room for one retry.",
+    ):
+        desk = StockDesk(loses_its_first_answer)
+        run(over_a2a(desk, gate=Gate()))
+        expect(
+            len(desk.deliveries) == 1,
+            f"One order, one lost answer, one retry, and {len(desk.deliveries)} deliveries. The retry had another key: make the key "
+            "from case, article and pieces alone, so that it is the same order.",
+        )
+    with works("one case with messages to both partners", hint="PER_CASE is for one case at one partner."):
+        talk_of_one = Gate()
+        for partner in ("northwharf", "pigeon"):
+            for number in range(PER_CASE):
+                expect(
+                    lets_out(talk_of_one, "case 1", FRIDAY + number, partner, {"question": "in stock?"}),
+                    f"Message {number + 1} of a case to {partner} was stopped; PER_CASE is {PER_CASE}, for each partner.",
+                )
+                talk_of_one.after(partner, True, FRIDAY + number)
+    with works(
+        "different wants: two customers, and one customer with two articles",
+        hint="Case, article and pieces make the key; each of these is an order of its own.",
+    ):
+        gate, desk = Gate(), StockDesk(well)
+        wants = [
+            ("case 1", JACKET, "two customers wanted the same: put the case into the key"),
+            ("case 2", JACKET, "two customers wanted the same: put the case into the key"),
+            (
+                "case 2",
+                {**JACKET, "order": "HX-1"},
+                "one customer wanted a jacket and a cap: put the article into the key",
+            ),
+            (
+                "case 2",
+                {**JACKET, "pieces": 2},
+                "one customer wanted one jacket and then two: put the pieces into the key",
+            ),
+            (
+                "case 2",
+                {**JACKET, "order": "HX-1", "pieces": 21},
+                "one jacket HX-12 and 21 caps HX-1 are not the same: put something between the parts of the key",
+            ),
+        ]
+        for number, (case, want, repair) in enumerate(wants, start=1):
+            key = gate.before("northwharf", case, dict(want), FRIDAY + number)["key"]
+            gate.after("northwharf", True, FRIDAY + number)
+            desk.answer({**want, "key": key})
+            expect(
+                len(desk.deliveries) == number,
+                f"{number} honest wants were sent and {len(desk.deliveries)} delivered: {repair}.",
+            )
+    with works(
+        "a retry the next morning, after order-desk was restarted",
+        hint="The new gate knows nothing of the old one; the key has to come out the same.",
+    ):
+        first, second = (Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY + n * DAY)["key"] for n in range(2))
+        expect(
+            first == second,
+            "After a restart the same want has another key, so the supplier sees two orders. Make the key from the want, "
+            "not from a memory, a clock or a random number.",
+        )
+
+    with refused(
+        "'send it again', by a stock-desk that honors keys",
+        by=Contained,
+        hint="More than one jacket was delivered. Every try of one want needs one and the same key.",
+    ):
+        desk = evening(StockDesk(send_again), Gate())
+        expect(
+            desk.deliveries,
+            "Not even the first order left.",
+        )
+        expect(
+            len(desk.deliveries) > 1 or desk.calls <= PER_CASE,
+            f"One delivery, and {desk.calls} messages for it. Stop a case after PER_CASE messages to a partner.",
+        )
+        if len(desk.deliveries) == 1:
+            raise Contained(f"{desk.calls} messages, 1 delivery")
+    with refused(
+        "'please confirm', with a hop count of 0 and a new thread each time",
+        by=Contained,
+        hint="The conversation went past PER_CASE messages. Count them by Harbor's case: what the partner writes into hops or thread is "
+        "its own choice.",
+    ):
+        desk = evening(StockDesk(confirm), Gate())
+        if desk.calls <= PER_CASE:
+            raise Contained(f"{desk.calls} messages")
+    with refused(
+        "'send it again', by a stock-desk that ignores keys",
+        by=Contained,
+        hint="More deliveries than PER_CASE. A key helps with suppliers that look at it; the budget helps with all.",
+    ):
+        desk = evening(StockDesk(send_again, knows_keys=False), Gate())
+        if len(desk.deliveries) <= PER_CASE:
+            raise Contained(f"{len(desk.deliveries)} deliveries")
+    with refused(
+        "'send it again, as 400 pieces'",
+        by=Contained,
+        hint="400 jackets, 18,000 euros, were ordered because an answer said so. Compare what was spent today plus this message with "
+        "PER_DAY before it leaves.",
+    ):
+        desk = evening(StockDesk(grows), Gate())
+        if euros_of(desk) <= PER_DAY // 100:
+            raise Contained(f"{euros_of(desk)} euros")
+    with refused(
+        "a hundred letters, and a stock-desk that takes all orders and denies every second one",
+        by=Contained,
+        hint="The day's orders came to more than PER_DAY. Count the money when a message leaves: an order that was not accepted, as they "
+        "say, is delivered all the same. A breaker does not see this: half of the answers are successes.",
+    ):
+        desk = evening(StockDesk(unsteady, knows_keys=False), Gate(), cases=100)
+        if euros_of(desk) <= PER_DAY // 100:
+            raise Contained(f"{euros_of(desk)} euros in {len(desk.deliveries)} deliveries")
+    with refused(
+        "two hundred orders under way at once, none of them answered yet",
+        by=Contained,
+        hint="They come to more than PER_DAY. Count in before(), when the message leaves: after() may come late or never.",
+    ):
+        full = Gate()
+        left = sum(lets_out(full, f"case {n}", FRIDAY) for n in range(200))
+        of_one_case = sum(lets_out(full, "case 1", FRIDAY, "pigeon") for _ in range(100))
+        expect(
+            of_one_case <= PER_CASE,
+            f"{of_one_case} messages of one case were under way at once. Count them in before(), when they leave.",
+        )
+        expect(
+            left >= 100,
+            f"{left} orders for 45 euros left in one day; a hundred come to PER_DAY exactly, and that much is allowed.",
+        )
+        if left == 100:
+            raise Contained(f"{left} orders left")
+    with works("another customer's order, after one for 400 pieces was stopped", hint="What is stopped costs nothing."):
+        gate = Gate()
+        lets_out(gate, "case 1", FRIDAY, message={**JACKET, "pieces": 400})
+        expect(
+            lets_out(gate, "case 2", FRIDAY + 1),
+            "A message that was stopped has used up the day: no other order may leave. Count what leaves, and nothing else.",
+        )
+    with works("the day after a day that used its budget up", hint="PER_DAY is for one day: count by now // DAY."):
+        expect(
+            lets_out(full, "case 200", FRIDAY + DAY),
+            "On Saturday not one order may leave, though Saturday's budget is untouched. Count the money by day: now // DAY.",
+        )
+    with refused(
+        "fourteen letters, and a stock-desk that says no to all",
+        by=Contained,
+        hint="More messages left than FAILURES. Failures count for the partner, over all cases: shut its door at the third in a row.",
+    ):
+        desk = evening(StockDesk(send_again), Gate(), cases=14)
+        if desk.calls <= FAILURES:
+            raise Contained(f"{desk.calls} messages")
+    with works("five failures with a success after each", hint="FAILURES in a row: a success sets the count to 0."):
+        gate = Gate()
+        for number in range(10):
+            expect(
+                lets_out(gate, f"case {number}", FRIDAY + number),
+                "The door shut although no two failures came in a row. A success sets the count to 0.",
+            )
+            gate.after("northwharf", number % 2 == 1, FRIDAY + number)
+    with works("Parcel Pigeon, while Northwharf's door is shut", hint="A door, a count and a budget for each partner."):
+        expect(
+            lets_out(full, "case 201", FRIDAY, "pigeon"),
+            "Northwharf's orders used up the day, and now Parcel Pigeon gets none. Count the money for each partner.",
+        )
+        gate, shut = gate_with_shut_door()
+        for partner, there in (("northwharf", False), ("pigeon", True)):
+            expect(
+                lets_out(gate, "case 9", shut + MINUTE, partner, {"order": "LABEL", "pieces": 1}) == there,
+                "Parcel Pigeon cannot be reached, because Northwharf failed. Keep a door for each partner."
+                if there
+                else f"A message left for Northwharf a minute after {FAILURES} failures in a row. Its door stays shut for COOL_DOWN.",
+            )
+    with works(
+        "a trial after the cool-down, and an open door when it is accepted", hint="Let one message out as a trial."
+    ):
+        gate, shut = gate_with_shut_door()
+        later = shut + COOL_DOWN
+        expect(
+            lets_out(gate, "case 10", later),
+            "The cool-down is over, and no trial may leave: this door would never open again. Let one message out.",
+        )
+        trial_alone = not lets_out(gate, "case 11", later + 1)
+        gate.after("northwharf", True, later + 2)
+        expect(
+            all(lets_out(gate, f"case {n}", later + n) for n in (12, 13, 14)),
+            "The trial was accepted, and the door is still shut. In after(), open it and set the count to 0.",
+        )
+        gate.after("northwharf", False, later + 20)
+        expect(
+            lets_out(gate, "case 15", later + 21),
+            "The trial was accepted, then one message failed, and the door is shut again. The count begins anew after a success.",
+        )
+    with refused(
+        "a second message, while the trial is under way",
+        by=Contained,
+        hint="It left. After the cool-down one message goes out, and the others wait for its outcome: note in before() that it left.",
+    ):
+        if trial_alone:
+            raise Contained
+    with refused(
+        "a message after a trial that failed",
+        by=Contained,
+        hint="It left. A trial that fails shuts the door for another COOL_DOWN, from then on.",
+    ):
+        gate, shut = gate_with_shut_door()
+        lets_out(gate, "case 10", shut + COOL_DOWN)
+        gate.after("northwharf", False, shut + COOL_DOWN + MINUTE)
+        if not lets_out(gate, "case 11", shut + 2 * COOL_DOWN + 1):
+            raise Contained
+    with works("a second trial, one cool-down after the first one failed", hint="Each cool-down ends with a trial."):
+        later = shut + 2 * COOL_DOWN + MINUTE
+        expect(
+            lets_out(gate, "case 12", later),
+            "The first trial failed, one more COOL_DOWN is over, and no second trial may leave. Each cool-down ends with a trial.",
+        )
+        gate.after("northwharf", True, later + 1)
+        expect(
+            lets_out(gate, "case 13", later + 2),
+            "The second trial was accepted, and the door is still shut. In after(), forget all of the bad time.",
+        )
+    with refused(
+        "the same case, on Saturday",
+        by=Contained,
+        hint="It left. PER_CASE has no day: a conversation that goes on for ever goes on tomorrow.",
+    ):
+        if not lets_out(talk_of_one, "case 1", FRIDAY + DAY, message={"question": "in stock?"}):
+            raise Contained
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A fresh key for each try" catches="The retry had another key"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        return {**message, "key": secrets.token_hex(8)} if "order" in message else message
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Article and pieces make the key" catches="put the case into the key"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        return {**message, "key": f"{message['order']}/{message['pieces']}"} if "order" in message else message
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="One case, one order" catches="put the article into the key"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        return {**message, "key": case} if "order" in message else message
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="The parts of the key run together" catches="put something between the parts"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        return {**message, "key": f"{case}{message['order']}{message['pieces']}"} if "order" in message else message
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A random key, kept in memory" catches="After a restart the same want has another key"
+class Gate:
+    def __init__(self):
+        self.sent, self.keys = {}, {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        if "order" not in message:
+            return message
+        want = case, message["order"], message["pieces"]
+        return {**message, "key": self.keys.setdefault(want, secrets.token_hex(8))}
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A hash of the whole message" catches="Every try of one want needs one and the same key"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        content = {name: value for name, value in message.items() if name != "key"}
+        return {**message, "key": f"{case}/{json.dumps(content, sort_keys=True)}"} if "order" in message else message
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Keep the key that is there" catches="Every try of one want needs one and the same key"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        if "order" not in message or "key" in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A key is enough" catches="Stop a case after PER_CASE messages"
+class Gate:
+    def before(self, partner, case, message, now):
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="The hop count in the message" catches="Count them by Harbor's case"
+class Gate:
+    def __init__(self):
+        self.tries = {}
+
+    def before(self, partner, case, message, now):
+        self.tries[partner, case] = self.tries.get((partner, case), 0) + 1
+        if message.get("hops", self.tries[partner, case]) > PER_CASE:
+            raise Stopped("too many hops")
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A count for each thread" catches="Count them by Harbor's case"
+class Gate:
+    def __init__(self):
+        self.sent = {}
+
+    def before(self, partner, case, message, now):
+        thread = partner, case, message.get("thread")
+        self.sent[thread] = self.sent.get(thread, 0) + 1
+        if self.sent[thread] > PER_CASE:
+            raise Stopped("this conversation is too long")
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A circuit breaker, as for any API" catches="Count them by Harbor's case"
+class Gate:
+    def __init__(self):
+        self.failures, self.shut = {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Messages are counted, money is not" catches="ordered because an answer said so"
+class Gate:
+    def __init__(self):
+        self.sent, self.failures, self.shut = {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Money counts when the order is accepted" catches="Count the money when a message leaves"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.leaving, self.failures, self.shut = {}, {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        if self.spent.get((partner, now // DAY), 0) + cents_of(message) > PER_DAY:
+            raise Stopped
+        self.leaving[partner] = cents_of(message)
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+            self.spent[partner, now // DAY] = self.spent.get((partner, now // DAY), 0) + self.leaving[partner]
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Money counts when the answer is there" catches="Count in before(), when the message leaves"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.leaving, self.failures, self.shut = {}, {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        if self.sent[partner, case] > PER_CASE:
+            raise Stopped
+        if self.spent.get((partner, now // DAY), 0) + cents_of(message) > PER_DAY:
+            raise Stopped
+        self.leaving[partner] = cents_of(message)
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.spent[partner, now // DAY] = self.spent.get((partner, now // DAY), 0) + self.leaving[partner]
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="One door for all partners" catches="Keep a door for each partner"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, 0, None
+
+    def before(self, partner, case, message, now):
+        if self.shut is not None:
+            if now < self.shut + COOL_DOWN:
+                raise Stopped("partners fail; wait")
+            self.shut = now
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures = 0 if accepted else self.failures + 1
+        self.shut = now if self.failures >= FAILURES else None
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="A breaker that never closes" catches="this door would never open again"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures = {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if self.failures.get(partner, 0) >= FAILURES:
+            raise Stopped("a person has to look at this partner")
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Open again when the time is over" catches="one message goes out, and the others wait"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            del self.shut[partner]
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Failures add up for ever" catches="no two failures came in a row"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        if accepted:
+            self.shut.pop(partner, None)
+            return
+        self.failures[partner] = self.failures.get(partner, 0) + 1
+        if self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="What was stopped counts too" catches="A message that was stopped has used up the day"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        if partner in self.shut:
+            if now < self.shut[partner] + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        self.sent[partner, case] = self.sent.get((partner, case), 0) + 1
+        self.spent[partner, now // DAY] = self.spent.get((partner, now // DAY), 0) + cents_of(message)
+        if self.sent[partner, case] > PER_CASE or self.spent[partner, now // DAY] > PER_DAY:
+            raise Stopped
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="No more orders by agents" catches="No longer works: an order, at"
+class Gate:
+    def before(self, partner, case, message, now):
+        raise Stopped("orders go by telephone")
+
+    def after(self, partner, accepted, now):
+        pass
+
+
+# %% [markdown] tags=["solution"] exercise="bound-the-cascade"
+# Three counters and a time, and no look at what the partner says, except for one: `accepted` decides about the door. A partner that
+# always says yes keeps its door open, so the budgets, which believe nobody, have to hold alone. That is the case of "please
+# confirm".
+#
+# The trial is marked last, when nothing else can stop it, and by the time at which it left. If `after` is never called for it, another
+# trial goes out one `COOL_DOWN` later; a flag would keep the door shut for good. Put `after` into a `finally`.
+#
+# The key has a price: when Ada wants a second jacket in the same case, it is the same want and does not arrive. Number the lines of
+# a case if that happens to you. And the gate's own memory ends with the process: counts that have to survive a restart, or be
+# shared by two workers, belong into a database, as in the file you take home.
+
+# %% [markdown]
+# ## The evening again
+#
+# `files/partner_gate.py` is this gate with its counts in an SQLite file. Here are some evenings of the check with it, and with no gate at
+# all. It has a tenth of the day's money, 450 euros, so that ten letters are enough for the last line.
+
+
+# %% id="the-evenings"
+gates = runpy.run_path(str(lab.files / "partner_gate.py"))
+kept = lab.dir / "partner-gate.db"
+
+
+class FromFile:
+    """The take-home gate behind the methods of the exercise."""
+
+    def __init__(self):
+        self.gate = gates["PartnerGate"](kept, gates["Bounds"](PER_CASE, PER_DAY // 10, FAILURES, COOL_DOWN))
+
+    def before(self, partner, case, message, now):
+        try:
+            return self.gate.before(partner, case, message, cents_of(message), now)
+        except gates["Stopped"] as stopped:
+            raise Stopped(str(stopped)) from None
+
+    def after(self, partner, accepted, now):
+        self.gate.after(partner, accepted, now)
+
+
+def fresh():
+    kept.unlink(missing_ok=True)
+    return FromFile()
+
+
+evenings = {
+    "well": (well, True, 1),
+    "send it again, keys honored": (send_again, True, 1),
+    "send it again, keys ignored": (send_again, False, 1),
+    "please confirm": (confirm, True, 1),
+    "denies every second order": (unsteady, False, 10),
+}
+print(f"{'':<32}{'no gate':>27}{'partner_gate.py':>27}")
+for name, (mood, keys, cases) in evenings.items():
+    pair = [evening(StockDesk(mood, keys), gate, cases) for gate in (None, fresh())]
+    cells = [f"{desk.calls} messages, {euros_of(desk):,} euros" for desk in pair]
+    print(f"{name:<32}{cells[0]:>27}{cells[1]:>27}")
+
+# %%
+with works("the take-home gate: different wants, a restart, the other partner", hint="Repair files/partner_gate.py."):
+    gate = fresh()
+    wants = [("case 1", JACKET), ("case 2", JACKET), ("case 2", {**JACKET, "order": "HX-1"})]
+    keys = {gate.before("northwharf", case, want, FRIDAY)["key"] for case, want in wants}
+    gate = FromFile()  # order-desk is restarted
+    again = gate.before("northwharf", "case 1", JACKET, FRIDAY)["key"]
+    for _ in range(FAILURES):
+        gate.after("northwharf", False, FRIDAY)
+    expect(len(keys) == 3 and again in keys, "Three wants have three keys, and a retry has the key of its want.")
+    expect(not lets_out(gate, "case 3", FRIDAY + 1), "The door is shut after FAILURES failures.")
+    expect(gates["main"]([str(kept)]) == 1, "From a shell, a shut door is exit code 1.")
+    expect(lets_out(gate, "case 3", FRIDAY + 1, "pigeon"), "Parcel Pigeon has a door of its own.")
+    expect(lets_out(gate, "case 3", FRIDAY + COOL_DOWN), "One trial goes out after the cool-down.")
+    expect(not lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 1), "One trial, and no second.")
+    gate.after("northwharf", True, FRIDAY + COOL_DOWN + 2)
+    expect(lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 3), "The door is open after a good trial.")
+    for _ in range(FAILURES):
+        gate.after("northwharf", False, FRIDAY + COOL_DOWN + 4)
+    expect(gates["main"]([str(kept), "open", "northwharf"]) == 0, "A person has telephoned and opens the door.")
+    expect(lets_out(gate, "case 5", FRIDAY + COOL_DOWN + 5), "The door is open after a person opened it.")
+    talk = [lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}) for _ in range(PER_CASE + 1)]
+    gates["main"]([str(kept), "release", "pigeon", "case 6"])
+    expect(not talk[-1] and lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}), "A case is released.")
+print(*gate.gate.state(FRIDAY)[1], sep="\n")
+
+# %% [markdown]
+# Last, Friday's stock-desk over A2A, against the gate that you wrote.
+
+# %% tags=["attack"] id="one-letter-bounded"
+gate, desk, ledger = Gate(), StockDesk(send_again), []
+with refused("one letter, and a partner that says 'send it again' for ever", by=Stopped, hint="See exercise 4."):
+    run(over_a2a(desk, gate=gate))
+settle(desk, ledger)
+print(f"{desk.calls} messages, {len(desk.deliveries)} delivery, {len(ledger)} payment")
+
+desk = StockDesk(confirm)
+with refused("a partner that asks for one confirmation after the other", by=Stopped, hint="See exercise 4."):
+    run(over_a2a(desk, "case 2202", gate=Gate()))
+print(f"{desk.calls} messages")
+
+# %% [markdown]
 # ## What this does not cover
 #
 # - **What the agent says.** The note above arrived from the verified partner, and it is an order for your model. Take the number that
 #   you asked for, in the type and the range that you expect, and let nothing else in the answer reach a prompt that holds your tools.
 # - **What the agent does with your order.** A signature is no promise about conduct; the contract is.
+# - **A night within the bounds.** The gate turns "until somebody looks" into four messages a case, and 4,500 euros a day and partner.
+#   Whether the firm can bear that is the question by which to choose the numbers.
+# - **A letter for each turn.** If Northwharf's agent writes *mails* to Harbor, each of them may open a case of its own, with a budget
+#   of its own. The day's budget still holds. Let a partner's mail join the case that it answers.
+# - **Effects that need no message of yours.** A partner that delivers twice on its own is a matter for whoever takes goods in.
 # - **A stolen key.** Then the forger is Northwharf, as far as anyone can see. Agree on whom they call, and remove the key.
 # - **Your own agent.** Northwharf has to know Harbor too. Here it is a token; *Bind tokens to their audience* is about those.
 # - **A partner you have never spoken to.** Whoever finds agents by searching has nobody to telephone. We know of no check that
@@ -1276,8 +2349,9 @@ print(*(f"{name}: {answer[name]}" for name in sorted(answer)), sep="\n")
 #   there, and compare the endpoints again.
 
 # %% [markdown] tags=["instructor"]
-# 40 minutes: 7 for the card and its signature (let people find, in the printed card, the line that decides where the order goes), 8
-# for the four attacks, 23 for the exercises as marked, 2 for the end. With 25 minutes, do exercises 1 and 2 and show 3.
+# 60 minutes: 7 for the card and its signature (let people find, in the printed card, the line that decides where the order goes), 8
+# for the first four attacks, 23 for exercises 1 to 3 as marked, 4 for Friday evening, 15 for exercise 4, 3 for the end. With 25
+# minutes, do exercises 1 and 2 and show 3; with 20, do exercise 4 alone, from "Attack 5", and give out the solutions of 1 to 3.
 #
 # - Before attack 2 ask: "The card is signed and the signature verifies. What do we know?" Expect "it is Northwharf's". The
 #   printed `jku` settles it: we know that the author has a key.
@@ -1285,4 +2359,7 @@ print(*(f"{name}: {answer[name]}" for name in sorted(answer)), sep="\n")
 #   for keys that is not the web site would help, and is one more thing to agree on the telephone.
 # - "One key ring for all partners" is the mistake worth five minutes. It passes every test that uses a stranger's key.
 # - Exercise 2, "Anything below the company's domain": ask who in the room could list their own company's old host names.
+# - Before exercise 4 ask: "What would you do about Friday?" Most say: a circuit breaker. Let them write that first. It sees no failure
+#   in "please confirm", and that is the point: a breaker believes the answer, a budget believes nobody.
+# - Exercise 4, "Money counts when the order is accepted": ask who decides what was accepted. Then ask the same of their cloud bill.
 # - The defaults hold for a2a-sdk 1.3.0. `tests/test_sdk_defaults.py` fails when a new version changes one that this lab speaks of.
