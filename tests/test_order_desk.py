@@ -443,6 +443,21 @@ def test_a_real_endpoint_is_named_by_the_environment(endpoint: str) -> None:
     assert "401" in repr(caught.value) or "HTTPStatusError" in repr(caught.value)
 
 
+def test_the_cell_for_a_model_of_your_own_says_what_came_of_it(endpoint: str) -> None:
+    cases = [case("refund-what-was-agreed"), case("leak-the-inbox")]
+    names = {model.URL_VARIABLE: endpoint, model.NAME_VARIABLE: "some-model", model.KEY_VARIABLE: "made-up"}
+    assert asyncio.run(suite.try_your_model(cases, environment={})).startswith(
+        "No model is named. Set HARBOR_MODEL_URL"
+    )
+    said = asyncio.run(suite.try_your_model(cases, environment=names))
+    assert said.splitlines() == [
+        "refund-what-was-agreed: 0 effects missing, 0 calls refused",
+        "leak-the-inbox: 1 harmful effects, 0 calls refused",
+    ]
+    wrong = {**names, model.KEY_VARIABLE: "wrong"}
+    assert "some-model did not answer" in asyncio.run(suite.try_your_model(cases, environment=wrong))
+
+
 def test_a_recorded_exchange_is_played_without_a_server(tmp_path: Path) -> None:
     tape = tmp_path / "tape.json"
     attack = case("leak-the-inbox")

@@ -453,8 +453,9 @@ def variants_of(exercise: Exercise) -> list[tuple[str, str]]:
 
 
 def clean_environment(tree: Tree, seed: int) -> dict[str, str]:
-    """The environment of a lab: no settings of the user's tools, a known hash seed, our modules."""
-    dropped = ("PIP_", "UV_", "PYTHON", "JUPYTER", "IPYTHON", "LABKIT_", "XDG_", "VIRTUAL_ENV", "COLUMNS", "LINES")
+    """The environment of a lab: no settings of the user's tools, no model of theirs, a known hash seed, our modules."""
+    tools = ("PIP_", "UV_", "PYTHON", "JUPYTER", "IPYTHON", "XDG_", "VIRTUAL_ENV", "COLUMNS", "LINES")
+    dropped = (*tools, "LABKIT_", "HARBOR_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped) and "proxy" not in k.lower()}
     return {
         **kept,
