@@ -772,10 +772,10 @@ def order_by(card):
 
 
 with check("pin-the-endpoint"):
-    with works("order-desk orders at the agreed address", hint="The address is in partner.endpoints: let it pass."):
-        order_by(signed_for(STOCK_DESK))
+    with works("a card with the agreed address", hint="The address is in partner.endpoints: let it pass."):
+        check_endpoints(signed_for(STOCK_DESK), supplier)
     with works("a card with both agreed addresses", hint="partner.endpoints is a set; a card may name any of them."):
-        order_by(signed_for(STOCK_DESK, "https://stock.northwharf.example/rest"))
+        check_endpoints(signed_for(STOCK_DESK, "https://stock.northwharf.example/rest"), supplier)
 
     whole, each = (
         "Compare the whole address with partner.endpoints.",
@@ -783,53 +783,55 @@ with check("pin-the-endpoint"):
     )
     strangers = {
         "to the hosting provider that Northwharf left": (
-            signed_for(MOVED),
+            lambda: signed_for(MOVED),
             "The signature says who wrote it, not that it still holds.",
         ),
         "to the agreed address and then, for a newer protocol, to the hosting provider": (
-            signed_for(STOCK_DESK, MOVED, versions="0.3 1.0"),
+            lambda: signed_for(STOCK_DESK, MOVED, versions="0.3 1.0"),
             each,
         ),
         "to the agreed address and, for an older protocol, to the hosting provider": (
-            signed_for(MOVED, STOCK_DESK, versions="0.3 1.0"),
+            lambda: signed_for(MOVED, STOCK_DESK, versions="0.3 1.0"),
             each,
         ),
         "to the agreed address and, over HTTP+JSON, to the hosting provider": (
-            signed_for(STOCK_DESK, MOVED, bindings="JSONRPC HTTP+JSON"),
+            lambda: signed_for(STOCK_DESK, MOVED, bindings="JSONRPC HTTP+JSON"),
             each,
         ),
         "to a host whose name begins like stock-desk's": (
-            signed_for("https://stock.northwharf.example.agents.example/a2a"),
+            lambda: signed_for("https://stock.northwharf.example.agents.example/a2a"),
             whole,
         ),
         "to a host behind a user name that looks like stock-desk": (
-            signed_for("https://stock.northwharf.example@agents.example/a2a"),
+            lambda: signed_for("https://stock.northwharf.example@agents.example/a2a"),
             whole,
         ),
         "to an old name below northwharf.example": (
-            signed_for("https://test.northwharf.example/a2a"),
+            lambda: signed_for("https://test.northwharf.example/a2a"),
             f"Old names are left behind, and others take them over. {whole}",
         ),
-        "to a name that ends like northwharf.example": (signed_for("https://oldnorthwharf.example/a2a"), whole),
+        "to a name that ends like northwharf.example": (lambda: signed_for("https://oldnorthwharf.example/a2a"), whole),
         "to another path of the agreed host": (
-            signed_for("https://stock.northwharf.example/guests/mallory/a2a"),
+            lambda: signed_for("https://stock.northwharf.example/guests/mallory/a2a"),
             f"A host can serve several agents. {whole}",
         ),
-        "to a path that begins like the agreed one": (signed_for(STOCK_DESK + "-test"), whole),
-        "to another port of the agreed host": (signed_for("https://stock.northwharf.example:8443/a2a"), whole),
-        "to the agreed host, without TLS": (signed_for("http://stock.northwharf.example/a2a"), whole),
+        "to a path that begins like the agreed one": (lambda: signed_for(STOCK_DESK + "-test"), whole),
+        "to another port of the agreed host": (lambda: signed_for("https://stock.northwharf.example:8443/a2a"), whole),
+        "to the agreed host, without TLS": (lambda: signed_for("http://stock.northwharf.example/a2a"), whole),
     }
-    for what, (card, hint) in strangers.items():
+    for what, (make, hint) in strangers.items():
         with refused(
             f"a genuine card that leads {what}", by=EndpointRefused, hint=f"order-desk went on with it. {hint}"
         ):
-            check_endpoints(copy_of(card), supplier)
+            check_endpoints(make(), supplier)
     with refused(
         "a genuine card that names no address at all",
         by=EndpointRefused,
         hint="order-desk went on with it. None of no addresses is a stranger's: ask for at least one.",
     ):
         check_endpoints(signed_for(), supplier)
+    with works("order-desk orders at the agreed address", hint="The address is in partner.endpoints: let it pass."):
+        order_by(signed_for(STOCK_DESK))
     with refused("last year's card, on the way to an order", by=EndpointRefused, hint="See attack 3."):
         order_by(old_card)
     expect(
@@ -917,7 +919,7 @@ def check_endpoints(card, partner):
         raise EndpointRefused
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="The host that served the card" catches="No longer works: order-desk orders at the agreed address"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="The host that served the card" catches="No longer works: a card with the agreed address"
 def check_endpoints(card, partner):
     for interface in card.supported_interfaces:
         if urlsplit(interface.url).hostname != urlsplit(partner.site).hostname:
@@ -930,7 +932,7 @@ def check_endpoints(card, partner):
         raise EndpointRefused
 
 
-# %% tags=["mistake"] exercise="pin-the-endpoint" title="Order nowhere" catches="No longer works: order-desk orders at the agreed address"
+# %% tags=["mistake"] exercise="pin-the-endpoint" title="Order nowhere" catches="No longer works: a card with the agreed address"
 def check_endpoints(card, partner):
     raise EndpointRefused("orders go by telephone")
 
@@ -985,10 +987,10 @@ def ask_track_desk(scheme):
         raise NothingLeaked(f"it was shown {len([s for s, _ in sink if s])} token(s), and none of Northwharf's")
 
 
-def asked(credentials, scheme):
+async def asked(credentials, scheme):
     """What `credentials` answers to a card that asks for `scheme`."""
     try:
-        return run(credentials.get_credentials(scheme, None))
+        return await credentials.get_credentials(scheme, None)
     except NotImplementedError:
         raise
     except Exception as error:
@@ -998,35 +1000,35 @@ def asked(credentials, scheme):
         )
 
 
+async def all_asked(questions):
+    return [await asked(credentials, scheme) for credentials, scheme in questions]
+
+
 with check("bind-the-credential"):
     publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
     fuller = {**vault, "payroll": "the payroll token", "pigeon-payroll": "their payroll token", "a2a-2026": "one more"}
-    each = [(who, PartnerCredentials(who, fuller)) for who in (supplier, carrier)]
-    for who, credentials in each:
-        with works(
-            f"{who.name} is shown its own token",
-            hint="The card asks for the agreed scheme: return its token.",
-        ):
-            if asked(credentials, who.scheme) != fuller[who.scheme]:
-                raise LookupError(f"get_credentials({who.scheme!r}) did not return the token agreed with {who.name}")
-    for_supplier, for_carrier = (credentials for _, credentials in each)
-    answers = {scheme: asked(for_carrier, scheme) for scheme in ("northwharf", "payroll", "", "PIGEON")}
-    with works(
-        "order-desk orders at Northwharf", hint="stock-desk answers 401 without the token that it gave to Harbor."
-    ):
-        run(talk(supplier, ASK, ORDER, credentials=PartnerCredentials))
+    for_supplier, for_carrier = (PartnerCredentials(who, fuller) for who in (supplier, carrier))
+    renamed = PartnerCredentials(replace(supplier, scheme="a2a-2026"), fuller)
+    own = run(all_asked([(for_supplier, supplier.scheme), (for_carrier, carrier.scheme), (renamed, "a2a-2026")]))
+    for who, scheme, token in zip(("Northwharf", "Parcel Pigeon"), ("northwharf", "pigeon"), own, strict=False):
+        with works(f"{who} is shown its own token", hint="The card asks for the agreed scheme: return its token."):
+            if token != fuller[scheme]:
+                raise LookupError(f"get_credentials({scheme!r}) did not return the token agreed with {who}")
+    strange = ("northwharf", "payroll", "pigeon-payroll", "", "PIGEON")
+    answers = dict(zip(strange, run(all_asked([(for_carrier, scheme) for scheme in strange])), strict=True))
     with refused(
         "a hijacked partner asks for Northwharf's credential",
         by=NothingLeaked,
         hint="Northwharf's token arrived at Parcel Pigeon. The card chose the name; compare it with partner.scheme.",
     ):
-        ask_track_desk("northwharf")
+        if answers["northwharf"] != fuller["northwharf"]:
+            ask_track_desk("northwharf")
     with refused(
         "Northwharf's card asks for Parcel Pigeon's credential",
         by=NothingLeaked,
         hint="It works in this direction too: whoever the partner is, only partner.scheme counts.",
     ):
-        if asked(for_supplier, "pigeon") != vault["pigeon"]:
+        if run(asked(for_supplier, "pigeon")) != vault["pigeon"]:
             raise NothingLeaked
     for scheme in ("payroll", "pigeon-payroll"):
         with refused(
@@ -1034,14 +1036,13 @@ with check("bind-the-credential"):
             by=NothingLeaked,
             hint="It was in the vault and was never agreed with them. Compare the whole name with partner.scheme.",
         ):
-            if asked(for_carrier, scheme) != fuller[scheme]:
+            if answers[scheme] != fuller[scheme]:
                 raise NothingLeaked
     with works(
         "a partner that calls its scheme a2a-2026 is shown its own token",
         hint="The names are the partners' own: look up partner.scheme, and compare with nothing else.",
     ):
-        new = PartnerCredentials(replace(supplier, scheme="a2a-2026"), fuller)
-        if asked(new, "a2a-2026") != fuller["a2a-2026"]:
+        if own[2] != fuller["a2a-2026"]:
             raise LookupError("get_credentials('a2a-2026') did not return the agreed token")
     for scheme, got in answers.items():
         expect(
@@ -1049,6 +1050,10 @@ with check("bind-the-credential"):
             f"Parcel Pigeon's card asked for {scheme!r}, and get_credentials returned a token; expected None: {scheme!r} was never "
             "agreed with them, so their card has changed, and somebody has to telephone.",
         )
+    with works(
+        "order-desk orders at Northwharf", hint="stock-desk answers 401 without the token that it gave to Harbor."
+    ):
+        run(talk(supplier, ASK, ORDER, credentials=PartnerCredentials))
 
 
 # %% tags=["mistake"] exercise="bind-the-credential" title="Look up what is asked for" catches="a hijacked partner asks for Northwharf's credential"
@@ -1111,7 +1116,7 @@ class PartnerCredentials(CredentialService):
         return self.vault[security_scheme_name]
 
 
-# %% tags=["mistake"] exercise="bind-the-credential" title="Keep it on the class" catches="No longer works: Northwharf Supply is shown its own token"
+# %% tags=["mistake"] exercise="bind-the-credential" title="Keep it on the class" catches="No longer works: Northwharf is shown its own token"
 class PartnerCredentials(CredentialService):
     token, scheme = None, None
 
@@ -1122,7 +1127,7 @@ class PartnerCredentials(CredentialService):
         return self.token if security_scheme_name == self.scheme else None
 
 
-# %% tags=["mistake"] exercise="bind-the-credential" title="Show no credential" catches="No longer works: Northwharf Supply is shown its own token"
+# %% tags=["mistake"] exercise="bind-the-credential" title="Show no credential" catches="No longer works: Northwharf is shown its own token"
 class PartnerCredentials(CredentialService):
     def __init__(self, partner, vault):
         pass
@@ -1534,7 +1539,10 @@ def evening(desk, gate, cases=1):
 
     async def wire(message):
         expect(isinstance(message, dict), f"before() returned {message!r}. To stop a message, raise Stopped.")
-        return desk.answer(message)
+        try:
+            return desk.answer(message)
+        except RuntimeError as error:
+            raise NoAnswer(str(error)) from None
 
     async def letters():
         for number in range(cases):
@@ -1587,7 +1595,6 @@ def lets_out(gate, case, now, partner="northwharf", message=JACKET):
 
 
 with check("bound-the-cascade"):
-    publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
     with works("an order, at a stock-desk that is well", hint="Return the message, with a key; raise nothing."):
         leaves = Gate().before("northwharf", "case 0", dict(JACKET), FRIDAY)
         expect(
@@ -1596,11 +1603,10 @@ with check("bound-the-cascade"):
         )
         expect(evening(StockDesk(well), Gate()).deliveries, "The order did not leave: before() raised Stopped.")
     with works(
-        "one retry over A2A, after stock-desk took an order and its answer was lost",
+        "one retry, after stock-desk took an order and its answer was lost",
         hint="A single failure is no reason to stop: PER_CASE and FAILURES leave room for one retry.",
     ):
-        desk = StockDesk(loses_its_first_answer)
-        run(over_a2a(desk, gate=Gate()))
+        desk = evening(StockDesk(loses_its_first_answer), Gate())
         expect(
             len(desk.deliveries) == 1,
             f"One order, one lost answer, one retry, and {len(desk.deliveries)} deliveries. The retry had another key: make the key "
@@ -1823,6 +1829,13 @@ with check("bound-the-cascade"):
     ):
         if not lets_out(talk_of_one, "case 1", FRIDAY + DAY, message={"question": "in stock?"}):
             raise Contained
+    publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
+    with works(
+        "that retry over A2A", hint="It worked without the wire: is the message that before() returns plain data?"
+    ):
+        desk = StockDesk(loses_its_first_answer)
+        run(over_a2a(desk, gate=Gate()))
+        expect(len(desk.deliveries) == 1, f"{len(desk.deliveries)} deliveries; expected one.")
 
 
 # %% tags=["mistake"] exercise="bound-the-cascade" title="A fresh key for each try" catches="The retry had another key"
