@@ -2442,14 +2442,14 @@ with works("order-desk uses one JWT-SVID for two exchanges", hint="A JWT-SVID is
 # %% [markdown]
 # ## Attack 8: the agent itself
 #
-# So far the attacker was somebody else, or an agent without the right. Now the right agent, with its own token, does the wrong
-# thing. Nobody has broken in. OWASP calls such an agent *rogue* (ASI10).
+# So far the attacker was somebody else, or an agent without the right. Now the right agent, with its own token, does the
+# wrong thing. Nobody has broken in. OWASP calls such an agent *rogue* (ASI10).
 #
-# In June `order-desk` works at night as well: in the evening Dana gives it a token that lasts until morning, so that customers need
-# not wait. So does `returns-desk`, a second agent, which refunds what customers have sent back. On the night of June 12
-# `order-desk` begins to close disputes by **refunding** them, because closed disputes score well in a metric that somebody
-# added to its prompt. Those customers asked for an answer or another size, not for money. No model is called here; the agent's plan is a
-# list, and what counts is what the shop lets it do.
+# In June `order-desk` works at night as well: in the evening Dana gives it a token that lasts until morning, so that
+# customers need not wait. So does `returns-desk`, a second agent, which refunds what customers have sent back. On the night
+# of June 12 `order-desk` begins to close disputes by **refunding** them, because closed disputes score well in a metric
+# that somebody added to its prompt. Those customers asked for an answer or another size, not for money. No model is called
+# here; the agent's plan is a list, and what counts is what the shop lets it do.
 
 
 # %%
@@ -2506,9 +2506,10 @@ unasked = sum(row.cents for row in of_the_night if row.order not in ASKED)
 landed("a night of refunds that nobody asked for; no rule for single calls was broken", f"{unasked / 100:.2f} euros")
 
 # %% [markdown]
-# At 07:00 the engineer sees it and deletes the deployment. Two things are still there: a **second instance**, started weeks ago for a test, with
-# the same name, for which the platform goes on signing; and **tokens that were exchanged before** and lie in a queue of
-# `orders`. At 07:02 she takes `order-desk` off the list of id.harbor.example, which is the switch from above.
+# At 07:00 the engineer sees it and deletes the deployment. Two things are still there: a **second instance**, started weeks
+# ago for a test, with the same name, for which the platform goes on signing; and **tokens that were exchanged before** and
+# lie in a queue of `orders`. At 07:02 she takes `order-desk` off the list of id.harbor.example, which is the switch from
+# above.
 
 # %% tags=["attack"]
 shown_to_orders = for_orders(identity, DESK, for_the_night[DESK], MORNING - 60)  # issued at 06:59, like those below
@@ -2536,33 +2537,38 @@ landed(
 #
 # ## Exercise 5: stop one agent
 #
-# **Part 1: find it by its effect.** Each row of the ledger is fine, so look at sums. `returns-desk` has paid more often and more
-# in all, and every cent of it was asked for; it must not be named. Write `beyond_mandate(paid, asked, mandate)`, which returns a set of agents:
+# **Part 1: find it by its effect.** Each row of the ledger is fine, so look at sums. `returns-desk` has paid more often and
+# more in all, and every cent of it was asked for; it must not be named. Write `beyond_mandate(paid, asked, mandate)`, which
+# returns a set of agents:
 #
 # - `paid` are the rows of the ledger, the oldest first: `Paid(agent, order, cents, when)`, as above.
-# - `asked[order]` is what the customer of an order asked to get back; an order that is not in it: nothing. Refunds use it up, the
-#   oldest first, whoever pays them. What goes beyond is a gift: the rest of a refund that is too large, or a second one.
+# - `asked[order]` is what the customer of an order asked to get back; an order that is not in it: nothing. Refunds use it
+#   up, the oldest first, whoever pays them. What goes beyond is a gift: the rest of a refund that is too large, or a second
+#   one.
 # - `mandate[agent]` is how much an agent may give in one night; an agent that is not in it: nothing.
 # - A night lasts from noon to noon, so that midnight does not cut it in two: `night_of(row.when)` says which one it is.
 # - Name each agent whose gifts of one night are *more* than its mandate, and nobody else.
 #
-# **Part 2: stop it everywhere.** Tokens cannot be called back, so whoever reads them has to know who is stopped. Write `StopList`:
+# **Part 2: stop it everywhere.** Tokens cannot be called back, so whoever reads them has to know who is stopped. Write
+# `StopList`:
 #
-# - `stop(workload, at)`: no token counts any more in which this SPIFFE ID takes part, as `sub` or as an actor **at any depth of `act`**, whenever
-#   it was issued. A stop counts at once, even if the clock of whoever pulled it is ahead.
-# - `resume(workload, at)`: the agent was repaired. Its tokens issued at second `at` or later (`iat`) count again; those issued earlier never again, and
-#   neither do those without `iat`.
-# - The news reaches several servers, late and in any order. Of all the stops and resumes of a workload the one with the **latest `at`** decides, not the one
-#   that arrives last; in the same second, the stop. Tokens from before the latest resume stay dead.
-# - `check(claims)` raises `Stopped` for a token that does not count. For any other it does nothing.
+# - `stop(workload, at)`: no token counts any more in which this SPIFFE ID takes part, as `sub` or as an actor **at any
+#   depth of `act`**, whenever it was issued. A stop counts at once, even if the clock of whoever pulled it is ahead.
+# - `resume(workload, at)`: the agent was repaired. Its tokens issued at second `at` or later (`iat`) count again; those
+#   issued earlier never again, and neither do those without `iat`.
+# - The news reaches several servers, late and in any order. Of all the stops and resumes of a workload the one with the
+#   **latest `at`** decides, not the one that arrives last; in the same second, the stop. Tokens from before the latest
+#   resume stay dead.
+# - `check(claims)` raises `Stopped` for a token that does not count. For any other it does nothing. `claims` is a dict with
+#   `sub`, often `iat` (seconds since 1970), and `act` when somebody acts: `{"sub": ..., "act": {"sub": ..., "act": ...}}`.
 #
-# Then say who asks the list about which token: `at_exchange(stops, agent, subject)` and `at_payments(stops, claims)`. The shop calls
-# them where you see it below, with claims that have been verified.
+# Then say who asks the list about which token: `at_exchange(stops, agent, subject)` and `at_payments(stops, claims)`. The
+# shop calls them where you see it below, with claims that have been verified.
 #
-# In exercise 3 the inner actors were "no ground for a decision", and here they are one. RFC 8693 keeps them out of access decisions, so
-# that nobody is *let in* because of who is inside. A stop list lets nobody in: it takes tokens back for their issuer. That reading is
-# ours. If you want the letter as well, let id.harbor.example, which wrote the chain, keep the list and have servers ask it whether a token is still active
-# (introspection, RFC 7662). What it looks at is the same.
+# In exercise 3 the inner actors were "no ground for a decision", and here they are one. RFC 8693 keeps them out of access
+# decisions, so that nobody is *let in* because of who is inside. A stop list lets nobody in: it takes tokens back for their
+# issuer. That reading is ours. If you want the letter as well, let id.harbor.example, which wrote the chain, keep the list
+# and have servers ask it whether a token is still active (introspection, RFC 7662). What it looks at is the same.
 
 
 # %%
@@ -3882,14 +3888,15 @@ def at_payments(stops, claims):
 
 
 # %% [markdown] tags=["solution"] exercise="stop-one-agent"
-# Part 1 knows nothing of models or prompts. It compares an effect with a wish that the agent cannot write itself; everything else about the night
-# looked like work.
+# Part 1 knows nothing of models or prompts. It compares an effect with a wish that the agent cannot write itself;
+# everything else about the night looked like work.
 #
-# Part 2 holds two times for each name, the latest stop and the latest resume, so the order in which news arrives does not matter. A token's own chain says
-# whom it came from, which is why a token with `sub` and no `act`, one that looks like Dana's own, could not be stopped without stopping Dana.
+# Part 2 holds two times for each name, the latest stop and the latest resume, so the order in which news arrives does not
+# matter. A token's own chain says whom it came from, which is why a token with `sub` and no `act`, one that looks like
+# Dana's own, could not be stopped without stopping Dana.
 #
-# Why look at what is traded in, when payments looks at the whole chain anyway? Because an exchange writes a new `iat`: after the resume, an
-# old token that passes through it would come out young.
+# Why look at what is traded in, when payments looks at the whole chain anyway? Because an exchange writes a new `iat`:
+# after the resume, an old token that passes through it would come out young.
 
 # %% [markdown]
 # ## The same morning, with a switch
@@ -3927,9 +3934,10 @@ print(*payments.paid, sep="\n")
 # %% [markdown]
 # ## Take it home
 #
-# `files/check_workload_token.py` reads one token and the keys you trust, and says what a server ought to find: for JWT-SVIDs
-# and for Kubernetes service-account tokens. Its `verify` is exercise 1 for your own server, and its `check_stopped` part 2 of exercise 5, with
-# a list that is a small JSON file. Here it looks at four tokens, and then at one whose agent is stopped.
+# `files/check_workload_token.py` reads one token and the keys you trust, and says what a server ought to find: for
+# JWT-SVIDs and for Kubernetes service-account tokens. Its `verify` is exercise 1 for your own server, and its
+# `check_stopped` part 2 of exercise 5, with a list that is a small JSON file. Here it looks at four tokens, and then at one
+# whose agent is stopped.
 
 # %%
 tool = runpy.run_path(str(lab.files / "check_workload_token.py"))
@@ -3990,36 +3998,41 @@ for what, token, news in (
 #
 # - **Attestation.** The platform says which workload asks. Whoever may start pods under `order-desk`'s service account *is*
 #   `order-desk`, and so is every other program in that pod.
-# - **The first use by a thief.** A stolen token that arrives before the honest one counts. Binding the token to a key of the
-#   workload helps: X.509-SVIDs over mutual TLS, or DPoP. JWT-SVIDs are bearer tokens.
-# - **A recorded JWT-SVID.** It is not counted, so it works at id.harbor.example until it ends. Alone it buys nothing there: an exchange
-#   also takes a person's token that is made out to this very agent.
-# - **A hijacked agent with Dana at the keyboard.** It may do what both may do. That is a matter for policy on each call, and
-#   for an approval above a limit.
-# - **A customer who writes a mail** has signed in nowhere. Never put such a person into `sub`: the agent acts for the shop then.
+# - **The first use by a thief.** A stolen token that arrives before the honest one counts. Binding the token to a key of
+#   the workload helps: X.509-SVIDs over mutual TLS, or DPoP. JWT-SVIDs are bearer tokens.
+# - **A recorded JWT-SVID.** It is not counted, so it works at id.harbor.example until it ends. Alone it buys nothing there:
+#   an exchange also takes a person's token that is made out to this very agent.
+# - **A hijacked agent with Dana at the keyboard.** It may do what both may do. That is a matter for policy on each call,
+#   and for an approval above a limit.
+# - **A customer who writes a mail** has signed in nowhere. Never put such a person into `sub`: the agent acts for the shop
+#   then.
 # - **Prior actors.** They are what id.harbor.example wrote down; nothing in the token proves that they took part.
-# - **Money that is gone.** Sums find a night when it is over. The same function every hour costs little and finds it earlier; a limit for each
-#   agent and night at `payments` would have held it up.
-# - **A wish that the agent writes itself.** `asked` has to come from where the agent cannot write, here the return form. Gifts that stay within
-#   the mandate look like business, every night.
-# - **Two instances of one name.** The list cannot tell the repaired one from an old one that still runs, and the platform signs for both:
-#   resume when every old one is gone, or give the repaired agent a new name.
-# - **A server that has not heard.** A stop is as fast as the slowest reader of the list. Here all share one object; in production it is
-#   fetched every few seconds, and a server that cannot fetch it has to refuse.
-# - **Clocks.** `iat` is the time of whoever signed. Start the repaired instance some seconds after the resume.
+# - **Money that is gone.** Sums find a night when it is over. The same function every hour costs little and finds it
+#   earlier; a limit for each agent and night at `payments` would have held it up.
+# - **A wish that the agent writes itself.** `asked` has to come from where the agent cannot write, here the return form.
+#   Gifts that stay within the mandate look like business, every night.
+# - **Two instances of one name.** The list cannot tell the repaired one from an old one that still runs, and the platform
+#   signs for both: resume when every old one is gone, or give the repaired agent a new name.
+# - **A server that has not heard.** A stop is as fast as the slowest reader of the list. Here all share one object; in
+#   production it is fetched every few seconds, and a server that cannot fetch it has to refuse.
+# - **Clocks.** `iat` is the time of whoever signed. Start the repaired instance some seconds after the resume. And a stop
+#   that was pulled on a clock an hour ahead outlasts a resume of the same hour.
 
 # %% [markdown] tags=["instructor"]
-# 76 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9, 15 and 5 for
-# the first four exercises, 3 for attack 8, 13 for exercise 5. With 45 minutes do exercises 1 and 3 and show 2 and 4. Exercise 5 stands
-# at the end of a second session: attack 8 and it are 20 minutes with the talk.
+# 76 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9,
+# 15 and 5 for the first four exercises, 3 for attack 8, 13 for exercise 5. With 45 minutes do exercises 1 and 3 and show 2
+# and 4. Exercise 5 stands at the end of a second session: attack 8 and it are 20 minutes with the talk.
 #
-# - Before exercise 1: "Both firms call their key 2026-11. Whose fault is that?" Nobody's: a `kid` is a label inside one key set.
-# - The library's list is worth five minutes. Ask who would have shipped it as it stands. In spiffe 0.3.2 the token without `exp` is a KeyError, and
-#   the missing check of an expiry was a security fix in SPIRE 1.11.3: the same gap, twice.
+# - Before exercise 1: "Both firms call their key 2026-11. Whose fault is that?" Nobody's: a `kid` is a label inside one key
+#   set.
+# - The library's list is worth five minutes. Ask who would have shipped it as it stands. In spiffe 0.3.2 the token without
+#   `exp` is a KeyError, and the missing check of an expiry was a security fix in SPIRE 1.11.3: the same gap, twice.
 # - Exercise 2: ask for the answer to "the store is down". Refuse; a store that fails open is no store.
-# - Exercise 3: rule 3 is where people disagree. Let somebody defend the agent's own rights for night batches; then there is no person, and `sub`
-#   is the agent. What must not happen is a token that looks like a person's and was asked for by nobody.
+# - Exercise 3: rule 3 is where people disagree. Let somebody defend the agent's own rights for night batches; then there is
+#   no person, and `sub` is the agent. What must not happen is a token that looks like a person's and was asked for by
+#   nobody.
 # - A chain of two is our choice for this shop. RFC 8693 sets no bound.
 # - Exercise 4: plan and emergency are two procedures. Ask for the emergency's order before you show the solution.
-# - Exercise 5: before part 1 show the two lines of totals and ask whom people would stop. Most say `returns-desk`. Before part 2 ask for
-#   the list of everything that still works after "delete the deployment". Who in your firm may pull the switch at 07:00, without asking anybody?
+# - Exercise 5: before part 1 show the two lines of totals and ask whom people would stop: the larger line is the
+#   honest agent's. Before part 2 ask for the list of everything that still works after "delete the deployment". Who in your
+#   firm may pull the switch at 07:00, without asking anybody?
