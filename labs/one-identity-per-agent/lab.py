@@ -163,7 +163,7 @@ landed("an honest refund and a theft carry the same name in the ledger", names i
 # %% [markdown]
 # And the only switch is the key itself: pull it, and `order-desk` stops too.
 #
-# ## Attack 2: the key works anywhere
+# ## Attack 2: the key fits anywhere
 #
 # A request with its header ends up in a trace file that the supplier's support gets to see. The key names no server,
 # no sender and no end, so it works for anybody, everywhere, until somebody replaces it.
