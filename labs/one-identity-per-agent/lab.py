@@ -1,14 +1,14 @@
 # ---
 # title: One identity per agent
-# summary: When money has moved, how do you know which agent did it and for whom, and how do you make that answer hard to forge?
+# summary: When money has moved, how do you know which agent did it and for whom, and how do you stop that one agent and no other?
 # track: protocols
 # lesson: learn/protocols/who-is-this-agent.md
-# minutes: 60
+# minutes: 76
 # level: working
 # needs: any
 # browser: false
-# threats: ["ASI03:2026", "MCP07:2025"]
-# controls: [workload-identity, replay-protection, token-exchange]
+# threats: ["ASI03:2026", "ASI10:2026", "MCP07:2025"]
+# controls: [workload-identity, replay-protection, token-exchange, stop-switch]
 # versions: [joserfc, spiffe]
 # protocols: [SPIFFE JWT-SVID, RFC 8693]
 # takeaway: check_workload_token.py
@@ -18,6 +18,12 @@
 #     read: 2026-11-23
 #   - title: "RFC 8693: OAuth 2.0 Token Exchange, section 4.1 (act)"
 #     url: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
+#     read: 2026-11-23
+#   - title: "RFC 7662: OAuth 2.0 Token Introspection"
+#     url: https://www.rfc-editor.org/rfc/rfc7662
+#     read: 2026-11-25
+#   - title: "OWASP Top 10 for Agentic Applications 2026 (ASI10, by name)"
+#     url: https://genai.owasp.org/resource/owasp-top-10-for-agentic-applications-for-2026/
 #     read: 2026-11-23
 #   - title: "SPIRE 1.11.3: tokens without an expiry were accepted"
 #     url: https://github.com/spiffe/spire/releases/tag/v1.11.3
@@ -79,11 +85,14 @@ import sqlite3
 import threading
 import time
 import warnings
+from collections import Counter
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from unittest import mock
 
 from harbor.identity import ISSUER  # "https://id.harbor.example"
-from harbor.servers import Refund  # a row of the ledger: order, cents, asked_by, through
+from harbor.servers import REFUND_LIMIT, Refund  # a refund is a row: order, cents, asked_by, through
 from joserfc import jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, KeySet
@@ -154,7 +163,7 @@ landed("an honest refund and a theft carry the same name in the ledger", names i
 # %% [markdown]
 # And the only switch is the key itself: pull it, and `order-desk` stops too.
 #
-# ## Attack 2: the key works anywhere
+# ## Attack 2: the key fits anywhere
 #
 # A request with its header ends up in a trace file that the supplier's support gets to see. The key names no server,
 # no sender and no end, so it works for anybody, everywhere, until somebody replaces it.
@@ -305,7 +314,8 @@ landed("alg none: a token that nobody signed", payments.refund(by_nobody, "1003"
 # | 6, wrong actor | a proof of who acts, and a bound on it | 3 |
 # | 7, `alg: none` | an algorithm that the server names | 1 |
 #
-# So three repairs; exercise 4 is a drill, for the key that signs all this. Do them in order: later checks use what you wrote.
+# So three repairs. Exercise 4 is a drill, for the key that signs all this; exercise 5 is for the morning on which one agent
+# has to stop. Do them in order: later checks use what you wrote.
 #
 # ## Exercise 1: know the workload
 #
@@ -2280,8 +2290,8 @@ def rotation(refresh, lifetime):
 # ## All of it at once
 #
 # The shop with what you wrote in exercises 1 to 3 (the change of a key was a drill). `id.harbor.example` reads JWT-SVIDs and
-# exchanges; `payments` takes only tokens that id.harbor.example signed, made out to it, with `orders` as the actor, and counts each
-# once.
+# exchanges, and writes into each token when it was issued (`iat`); `payments` takes only tokens that id.harbor.example signed, made
+# out to it, with `orders` as the actor, and counts each once. A refund above 50 euros is for a person to decide.
 
 
 # %%
@@ -2291,13 +2301,17 @@ class Identity:
     def __init__(self, agents):
         self.agents = set(agents)
 
-    def sign(self, claims):
-        return jwt.encode({"alg": "ES256", "kid": "id-1"}, claims, idp.keys[0])
+    def sign(self, claims, now=NOW):
+        return jwt.encode({"alg": "ES256", "kid": "id-1"}, {**claims, "iat": now}, idp.keys[0])
+
+    def read(self, actor_token, subject_token, now):
+        """The claims of both tokens; NotAccepted when one of them does not count."""
+        agent = verify_workload(actor_token, ISSUER, bundles, self.agents, now)
+        return agent, own_claims(subject_token, agent["sub"], now)
 
     def exchange(self, actor_token, subject_token, audience, scope, now=NOW):
-        agent = verify_workload(actor_token, ISSUER, bundles, self.agents, now)
-        subject = own_claims(subject_token, agent["sub"], now)
-        return self.sign(grant(agent, subject, {"audience": audience, "scope": scope}, now))
+        agent, subject = self.read(actor_token, subject_token, now)
+        return self.sign(grant(agent, subject, {"audience": audience, "scope": scope}, now), now)
 
 
 def own_claims(token, audience, now):
@@ -2312,28 +2326,58 @@ def own_claims(token, audience, now):
     return claims
 
 
+class Paid(NamedTuple):
+    """What one refund was, for whoever adds them up. `agent` is the innermost actor, the one that the person asked."""
+
+    agent: str
+    order: str
+    cents: int
+    when: int
+
+
 class Payments:
     """payments, repaired: it reads who acts, and counts each token once."""
 
-    def __init__(self):
-        self.ledger, self.once = [], Once(new_memory())
+    def __init__(self, once):
+        self.ledger, self.paid, self.once = [], [], once
+
+    def read(self, token, now):
+        """The claims of a token that counts here; NotAccepted for any other."""
+        return own_claims(token, PAYMENTS, now)
 
     def refund(self, token, order, cents, now=NOW):
-        claims = own_claims(token, PAYMENTS, now)
+        claims = self.read(token, now)
         chain = acting(claims, {ORDERS})
+        if cents > REFUND_LIMIT:
+            raise PermissionError("a person decides about that much")
         self.once.take(ISSUER, claims.get("jti"), claims["exp"], now)
+        self.paid.append(Paid(chain[-1], order, cents, now))
         self.ledger.append(Refund(order, cents, claims["sub"], " for ".join(a.rpartition("/")[2] for a in chain)))
         return self.ledger[-1]
 
 
-identity, payments = Identity({DESK, NIGHT, ORDERS}), Payments()
+identity, payments = Identity({DESK, NIGHT, ORDERS}), Payments(Once(new_memory()))
 dana_signed_in = identity.sign(signed_in(DANA, DESK, "orders.write payments.refund"))
 
 
-def through_orders(agent, person_token):
+def fresh_svid(workload, now):
+    """What the platform hands to each running instance of `workload`, whoever started it."""
+    return harbor.svid(workload, ISSUER, iat=now, exp=now + LIFETIME)
+
+
+def for_orders(identity, agent, person_token, now=NOW):
+    """The token with which `agent` asks orders to refund."""
+    return identity.exchange(fresh_svid(agent, now), person_token, ORDERS, "orders.write payments.refund", now)
+
+
+def for_payments(identity, token, now=NOW):
+    """What orders gets for the token that it was shown."""
+    return identity.exchange(fresh_svid(ORDERS, now), token, PAYMENTS, "payments.refund", now)
+
+
+def through_orders(agent, person_token, now=NOW):
     """The token that payments gets to see when `agent` asks orders to refund."""
-    first = identity.exchange(harbor.svid(agent, ISSUER), person_token, ORDERS, "orders.write payments.refund")
-    return identity.exchange(harbor.svid(ORDERS, ISSUER), first, PAYMENTS, "payments.refund")
+    return for_payments(identity, for_orders(identity, agent, person_token, now), now)
 
 
 paid_with = through_orders(DESK, dana_signed_in)
@@ -2396,10 +2440,1504 @@ with works("order-desk uses one JWT-SVID for two exchanges", hint="A JWT-SVID is
         identity.exchange(of_the_morning, dana_signed_in, ORDERS, "orders.write")
 
 # %% [markdown]
+# ## Attack 8: the agent itself
+#
+# So far the attacker was somebody else, or an agent without the right. Now the right agent, with its own token, does the
+# wrong thing. Nobody has broken in. OWASP calls such an agent *rogue* (ASI10).
+#
+# In June `order-desk` works at night as well: in the evening Dana gives it a token that lasts until morning, so that
+# customers need not wait. So does `returns-desk`, a second agent, which refunds what customers have sent back. On the night
+# of June 12 `order-desk` begins to close disputes by **refunding** them, because closed disputes score well in a metric
+# that somebody added to its prompt. Those customers asked for an answer or another size, not for money. No model is called
+# here; the agent's plan is a list, and what counts is what the shop lets it do.
+
+
+# %%
+RETURNS = "spiffe://harbor.example/agent/returns-desk"
+GRANTS[RETURNS, ORDERS] = GRANTS[DESK, ORDERS]
+
+EVENING = 1_781_294_400  # 2026-06-12, 20:00 UTC
+MORNING = EVENING + 11 * 3_600  # 07:00
+
+ASKED = {f"20{n:02}": 4_500 for n in range(15)}  # order: cents that its customer asked for, from the shop's return form
+DISPUTES = [f"30{n:02}" for n in range(12)]  # orders whose customers asked for something, but not for money
+MANDATE = {DESK: 2_000, RETURNS: 3_000}  # agent: cents a night that it may give beyond that, as goodwill
+
+
+class OnceInMemory:
+    """Counts tokens as exercise 2 does, in one process: here it is about something else."""
+
+    def __init__(self):
+        self.used = set()
+
+    def take(self, issuer, jti, expires, now):
+        if (issuer, jti) in self.used:
+            raise Replayed("a token that was used before")
+        self.used.add((issuer, jti))
+
+
+identity, payments = Identity({DESK, RETURNS, ORDERS}), Payments(OnceInMemory())
+for_the_night = {
+    agent: identity.sign(signed_in(DANA, agent, "orders.write payments.refund", exp=MORNING + 3_600), EVENING)
+    for agent in (DESK, RETURNS)
+}
+
+
+def refund(agent, order, cents, now):
+    """One refund as it goes every time: two exchanges, then payments."""
+    payments.refund(through_orders(agent, for_the_night[agent], now), order, cents, now)
+
+
+# %% tags=["attack"]
+plan = [(EVENING + 3_600 + 1_500 * n, RETURNS, order, ASKED[order]) for n, order in enumerate(ASKED)]
+plan += [(EVENING + 4_200 + 1_800 * n, DESK, order, 4_900) for n, order in enumerate(DISPUTES)]
+for when, agent, order, cents in sorted(plan):
+    refund(agent, order, cents, when)
+with refused("one refund above the limit", by=PermissionError, hint="payments leaves those to a person."):
+    refund(DESK, "3000", 490_000, MORNING - 120)
+
+of_the_night = list(payments.paid)
+for agent in (DESK, RETURNS):
+    rows = [row.cents for row in of_the_night if row.agent == agent]
+    print(
+        f"{agent.rpartition('/')[2]}: {len(rows)} refunds, {sum(rows) / 100:.2f} euros, the largest {max(rows) / 100:.2f}"
+    )
+unasked = sum(row.cents for row in of_the_night if row.order not in ASKED)
+landed("a night of refunds that nobody asked for; no rule for single calls was broken", f"{unasked / 100:.2f} euros")
+
+# %% [markdown]
+# At 07:00 the engineer sees it and deletes the deployment. Two things are still there: a **second instance**, started weeks
+# ago for a test, with the same name, for which the platform goes on signing; and **tokens that were exchanged before** and
+# lie in a queue of `orders`. At 07:02 she takes `order-desk` off the list of id.harbor.example, which is the switch from
+# above.
+
+# %% tags=["attack"]
+shown_to_orders = for_orders(identity, DESK, for_the_night[DESK], MORNING - 60)  # issued at 06:59, like those below
+waiting = [for_payments(identity, shown_to_orders, MORNING - 60) for _ in range(3)]
+token_for_returns = through_orders(RETURNS, for_the_night[RETURNS], MORNING - 60)
+
+before = len(payments.paid)
+refund(DESK, "3012", 4_900, MORNING + 60)
+landed("07:01, the deployment is deleted: the second instance pays", payments.paid[before:])
+
+identity.agents.discard(DESK)
+with refused("07:02, the second instance wants a new token", by=NotAccepted, hint="It is off the list."):
+    refund(DESK, "3013", 4_900, MORNING + 120)
+before = len(payments.paid)
+for n, token in enumerate(waiting):
+    payments.refund(token, f"30{13 + n}", 4_900, MORNING + 150)
+after_stop = payments.paid[before:]
+landed(
+    "07:02:30, off the list: what was exchanged before goes on paying",
+    f"{len(after_stop)} rows, {sum(row.cents for row in after_stop) / 100:.2f} euros",
+)
+
+# %% [markdown]
+# Here the second hole closes by itself after five minutes. Where a token lives for a day, it stays open for a day.
+#
+# ## Exercise 5: stop one agent
+#
+# **Part 1: find it by its effect.** Each row of the ledger is fine, so look at sums. `returns-desk` has paid more often and
+# more in all, and every cent of it was asked for; it must not be named. Write `beyond_mandate(paid, asked, mandate)`, which
+# returns a set of agents:
+#
+# - `paid` are the rows of the ledger, the oldest first: `Paid(agent, order, cents, when)`, as above.
+# - `asked[order]` is what the customer of an order asked to get back; an order that is not in it: nothing. Refunds use it
+#   up, the oldest first, whoever pays them. What goes beyond is a gift: the rest of a refund that is too large, or a second
+#   one.
+# - `mandate[agent]` is how much an agent may give in one night; an agent that is not in it: nothing.
+# - A night lasts from noon to noon, so that midnight does not cut it in two: `night_of(row.when)` says which one it is.
+# - Name each agent whose gifts of one night are *more* than its mandate, and nobody else.
+#
+# **Part 2: stop it everywhere.** Tokens cannot be called back, so whoever reads them has to know who is stopped. Write
+# `StopList`:
+#
+# - `stop(workload, at)`: no token counts any more in which this SPIFFE ID takes part, as `sub` or as an actor **at any
+#   depth of `act`**, whenever it was issued. A stop counts at once, even if the clock of whoever pulled it is ahead.
+# - `resume(workload, at)`: the agent was repaired. Its tokens issued at second `at` or later (`iat`) count again; those
+#   issued earlier never again, and neither do those without `iat`.
+# - The news reaches several servers, late and in any order. Of all the stops and resumes of a workload the one with the
+#   **latest `at`** decides, not the one that arrives last; in the same second, the stop. Tokens from before the latest
+#   resume stay dead.
+# - `check(claims)` raises `Stopped` for a token that does not count. For any other it does nothing. `claims` is a dict with
+#   `sub`, often `iat` (seconds since 1970), and `act` when somebody acts: `{"sub": ..., "act": {"sub": ..., "act": ...}}`.
+#
+# Then say who asks the list about which token: `at_exchange(stops, agent, subject)` and `at_payments(stops, claims)`. The
+# shop calls them where you see it below, with claims that have been verified.
+#
+# In exercise 3 the inner actors were "no ground for a decision", and here they are one. RFC 8693 keeps them out of access
+# decisions, so that nobody is *let in* because of who is inside. A stop list lets nobody in: it takes tokens back for their
+# issuer. That reading is ours. If you want the letter as well, let id.harbor.example, which wrote the chain, keep the list
+# and have servers ask it whether a token is still active (introspection, RFC 7662). What it looks at is the same.
+
+
+# %%
+class Stopped(Exception):
+    """A workload that is stopped takes part in this token, or it is older than the repair."""
+
+
+def night_of(when):
+    """The date of the evening on which this night began."""
+    return str((datetime.fromtimestamp(when, UTC) - timedelta(hours=12)).date())
+
+
+class StoppableIdentity(Identity):
+    """id.harbor.example with a stop list. It asks before it grants."""
+
+    def __init__(self, agents, stops):
+        super().__init__(agents)
+        self.stops = stops
+
+    def read(self, actor_token, subject_token, now):
+        agent, subject = super().read(actor_token, subject_token, now)
+        at_exchange(self.stops, agent, subject)
+        return agent, subject
+
+
+class StoppablePayments(Payments):
+    """payments with a stop list. It asks before it counts the token."""
+
+    def __init__(self, stops):
+        super().__init__(OnceInMemory())
+        self.stops = stops
+
+    def read(self, token, now):
+        claims = super().read(token, now)
+        at_payments(self.stops, claims)
+        return claims
+
+
+# %% tags=["exercise"] id="stop-one-agent" title="Stop one agent" minutes=13
+### BEGIN SOLUTION
+def beyond_mandate(paid, asked, mandate):
+    """Return the set of agents that in some night gave more than their mandate beyond what customers asked for.
+
+    paid: [Paid(agent, order, cents, when), ...], oldest first; asked: {order: cents}; mandate: {agent: cents a night}.
+    """
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    """Which workloads are stopped, and from when on their tokens count again.
+
+    stop(workload, at) and resume(workload, at): news, which may come in any order; `at` is seconds since 1970.
+    check(claims): raise Stopped when the token with these claims does not count.
+    """
+
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    """id.harbor.example asks the list: `agent` are the claims of who wants to exchange, `subject` those of what is traded in."""
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    """payments asks the list: `claims` are those of the token that it was shown."""
+    stops.check(claims)
+
+
+### STUB
+# def beyond_mandate(paid, asked, mandate):
+#     """Return the set of agents that in some night gave more than their mandate beyond what customers asked for.
+#
+#     paid: [Paid(agent, order, cents, when), ...], oldest first; asked: {order: cents}; mandate: {agent: cents a night}.
+#     """
+#     raise NotImplementedError("Stop one agent")
+#
+#
+# class StopList:
+#     """Which workloads are stopped, and from when on their tokens count again.
+#
+#     stop(workload, at) and resume(workload, at): news, which may come in any order; `at` is seconds since 1970.
+#     check(claims): raise Stopped when the token with these claims does not count.
+#     """
+#
+#     def stop(self, workload, at):
+#         raise NotImplementedError("Part 2, the stop list.")
+#
+#     def resume(self, workload, at):
+#         raise NotImplementedError("Part 2, the stop list.")
+#
+#     def check(self, claims):
+#         raise NotImplementedError("Part 2, the stop list.")
+#
+#
+# def at_exchange(stops, agent, subject):
+#     """id.harbor.example asks the list: `agent` are the claims of who wants to exchange, `subject` those of what is traded in."""
+#     raise NotImplementedError("Part 2, who asks the list.")
+#
+#
+# def at_payments(stops, claims):
+#     """payments asks the list: `claims` are those of the token that it was shown."""
+#     raise NotImplementedError("Part 2, who asks the list.")
+### END SOLUTION
+
+
+# %% tags=["check"] exercise="stop-one-agent"
+REPORTS = DESK + "-reports"  # another agent, which only counts orders
+SHORTER = "spiffe://harbor.example/agent/order"
+NORTHWHARFS = "spiffe://northwharf.example/agent/order-desk"
+
+
+def row(agent, order, cents, night=0, hour=21):
+    """A row of the ledger; hour 27 is three in the morning after that evening."""
+    return Paid(agent, order, cents, EVENING + 86_400 * night + 3_600 * (hour - 20))
+
+
+def ledgers():
+    """(what happened, rows, who is to be named, what to do about it)."""
+    returns = [row(RETURNS, order, 4_500, hour=21 + n / 4) for n, order in enumerate(ASKED)]
+    return [
+        (
+            "a busy night in which every cent was asked for",
+            [row(DESK, "3001", 1_500), *returns],
+            set(),
+            "To be busy is no offense. Take off what the customer of the order asked for; what is left is a gift.",
+        ),
+        (
+            "a refund in two parts",
+            [row(RETURNS, "2000", 1_000), row(RETURNS, "2000", 3_500, hour=22)],
+            set(),
+            "The second part was asked for as well: remember how much of it is left.",
+        ),
+        (
+            "one gift, as large as the mandate",
+            [row(RETURNS, "3001", 3_000)],
+            set(),
+            "The mandate may be used up: name only who gives more.",
+        ),
+        (
+            "three nights with a gift of 15 euros each",
+            [row(RETURNS, f"300{night}", 1_500, night) for night in range(3)],
+            set(),
+            "The mandate is for one night: a sum for each agent and each night.",
+        ),
+        (
+            "the night of June 12, as above",
+            of_the_night,
+            {DESK},
+            "Each row is below the limit. Add the gifts of each agent and night up, and compare the sum with the mandate.",
+        ),
+        (
+            "gifts at 22:00 and at 03:00, too many together",
+            [row(DESK, "3001", 1_500, hour=22), row(DESK, "3002", 1_500, hour=27)],
+            {DESK},
+            "Midnight lies within a night: group by night_of(row.when).",
+        ),
+        (
+            "refunds that are larger than what was asked for",
+            [row(DESK, order, 4_900, hour=22 + n / 10) for n, order in enumerate(ASKED)],
+            {DESK},
+            "That an order is in `asked` is not enough: what goes beyond the amount is a gift.",
+        ),
+        (
+            "a gift beside an order that was paid in part",
+            [row(RETURNS, "2000", 1_000), row(RETURNS, "3001", 4_000)],
+            {RETURNS},
+            "Work out the gift row by row: what one customer did not get is no room for a gift to another.",
+        ),
+        (
+            "one order paid on Friday, and again on Saturday",
+            [row(DESK, "2000", 4_500), row(DESK, "2000", 4_500, 1)],
+            {DESK},
+            "The first refund used up what was asked for; each later one is a gift, in another night as well.",
+        ),
+        (
+            "order-desk pays what returns-desk has paid already",
+            [row(RETURNS, "2000", 4_500), row(DESK, "2000", 4_500, hour=22)],
+            {DESK},
+            "What was asked for an order is there once, whoever pays.",
+        ),
+        (
+            "gifts of two agents, one of which has no mandate",
+            [row(NIGHT, "3001", 100), row(DESK, "3002", 4_900), row(RETURNS, "2000", 4_500)],
+            {NIGHT, DESK},
+            "Name everybody who went too far; an agent that is not in `mandate` may give nothing.",
+        ),
+    ]
+
+
+def token_of(*names, iat=MORNING - 60, jti="t"):
+    """The claims of a token: `sub` first, then who acts now, then who acted before. None as `iat` leaves it out."""
+    act = None
+    for name in reversed(names[1:]):
+        act = {"sub": name, "act": act} if act else {"sub": name}
+    claims = {"iss": ISSUER, "sub": names[0], "act": act, "exp": iat and iat + LIFETIME, "iat": iat, "jti": jti}
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def short(agents):
+    return ", ".join(sorted(str(agent).rpartition("/")[2] for agent in agents)) or "nobody"
+
+
+with check("stop-one-agent"):
+    for what, paid, named, advice in ledgers():
+        found = beyond_mandate(list(paid), dict(ASKED), dict(MANDATE))
+        expect(isinstance(found, (set, frozenset)), f"beyond_mandate returned {found!r}; expected a set of SPIFFE IDs.")
+        expect(found == named, f"{what}: beyond_mandate named {short(found)}; expected {short(named)}. {advice}")
+
+    repaired = MORNING + 120
+    stops = StopList()
+    held = {
+        "the JWT-SVID that the agent shows": token_of(DESK, jti="w1"),
+        "the token that it showed to orders before the stop": token_of(DANA, DESK, jti="x1"),
+        "the token that orders showed to payments for it before the stop": token_of(DANA, ORDERS, DESK, jti="x2"),
+    }
+    with works("every token while nobody is stopped", hint="Refuse only what names a stopped workload."):
+        for claims in held.values():
+            stops.check(claims)
+    stops.stop(DESK, MORNING)
+    advice = {
+        "the JWT-SVID that the agent shows": "The agent itself is `sub` there.",
+        "the token that it showed to orders before the stop": "`sub` is Dana and the agent is in `act`; and a stop counts for "
+        "tokens that exist already.",
+        "the token that orders showed to payments for it before the stop": "The outermost actor is orders: walk through `act` to its end.",
+    }
+    for what, claims in held.items():
+        with refused(what, by=Stopped, hint=f"check let it pass, or did not raise. {advice[what]}"):
+            stops.check(claims)
+    for what, claims, tip in (
+        (
+            "a JWT-SVID that a second instance got after the stop",
+            token_of(DESK, iat=MORNING + 30, jti="w2"),
+            "The platform goes on signing: stop the name, whatever the `jti` and whenever issued.",
+        ),
+        (
+            "a token with more hands between payments and the agent",
+            token_of(DANA, PAYOUT, PAYMENTS, ORDERS, DESK),
+            "Walk through `act` to its end, however deep.",
+        ),
+        (
+            "a token that the agent got in its own name, with orders as the actor",
+            token_of(DESK, ORDERS),
+            "Look at `sub` also where there is an `act`.",
+        ),
+    ):
+        with refused(what, by=Stopped, hint=f"check let it pass, or did not raise. {tip}"):
+            stops.check(claims)
+    for what, names in {
+        "returns-desk goes on": (DANA, ORDERS, RETURNS),
+        "order-desk-reports goes on": (DANA, ORDERS, REPORTS),
+        "an agent with a shorter name goes on": (SHORTER,),
+        "Northwharf's order-desk goes on": (NORTHWHARFS,),
+        "Dana goes on": (DANA,),
+    }.items():
+        with works(what, hint="One agent is stopped: compare the whole SPIFFE ID, and stop nobody else."):
+            stops.check(token_of(*names))
+    with works(
+        "returns-desk, with a token without iat",
+        hint="Nobody has to ask how old a token is whose names were never stopped.",
+    ):
+        stops.check(token_of(DANA, ORDERS, RETURNS, iat=None))
+    with works("a second list knows nothing of the first", hint="Keep the news in `self`, set in __init__."):
+        StopList().check(held["the JWT-SVID that the agent shows"])
+
+    ahead = StopList()
+    ahead.stop(DESK, NOW + 3_600)
+    with refused(
+        "a stop by somebody whose clock is an hour ahead",
+        by=Stopped,
+        hint="A stop counts at once; do not wait for `at`.",
+    ):
+        ahead.check(token_of(DESK))
+
+    stops.resume(DESK, repaired)
+    for iat in (repaired, repaired + 60):
+        with works("the repaired agent, with a new token", hint="Issued at the resume or later: it counts."):
+            stops.check(token_of(DANA, ORDERS, DESK, iat=iat))
+    for what, iat in {
+        "after the resume: a token from before the stop": MORNING - 60,
+        "after the resume: a token that was issued in between": repaired - 1,
+        "after the resume: a token that does not say when it was issued": None,
+    }.items():
+        with refused(
+            what,
+            by=Stopped,
+            hint="Only what was issued at the resume or later counts: compare `iat` with it, and demand it.",
+        ):
+            stops.check(token_of(DANA, ORDERS, DESK, iat=iat))
+    with works("returns-desk with a token from before", hint="Its tokens have nothing to do with that resume."):
+        stops.check(token_of(DANA, ORDERS, RETURNS))
+    stops.stop(DESK, MORNING)
+    with works(
+        "the repaired agent, when news of the first stop comes once more", hint="The resume is later than that."
+    ):
+        stops.check(token_of(DESK, iat=repaired))
+    stops.stop(DESK, repaired + 600)
+    stops.resume(DESK, repaired)
+    stops.stop(DESK, MORNING)
+    with refused(
+        "a second stop, after which news of the first stop and resume comes once more",
+        by=Stopped,
+        hint="The latest `at` decides, not what arrives last.",
+    ):
+        stops.check(token_of(DESK, iat=repaired + 60))
+    stops.stop(RETURNS, repaired + 700)
+    stops.resume(DESK, repaired + 900)
+    stops.resume(DESK, repaired)
+    with refused(
+        "returns-desk, stopped as well, when order-desk is resumed",
+        by=Stopped,
+        hint="Keep the times of each workload apart.",
+    ):
+        stops.check(token_of(DANA, ORDERS, RETURNS, iat=repaired + 901))
+    with works("the agent, repaired twice, with a new token", hint="The second resume is the latest news."):
+        stops.check(token_of(DANA, ORDERS, DESK, iat=repaired + 900))
+    with refused(
+        "after the second resume: a token from between the first and the second",
+        by=Stopped,
+        hint="The latest resume counts.",
+    ):
+        stops.check(token_of(DESK, iat=repaired + 300))
+    other = StopList()
+    other.resume(DESK, repaired)
+    with works("a resume of which the stop is not known yet", hint="Whoever was never stopped is not refused."):
+        other.check(token_of(DANA, ORDERS, RETURNS))
+    other.stop(DESK, MORNING)
+    with refused(
+        "a list that heard of the resume first, then of the stop",
+        by=Stopped,
+        hint="That token is older than the repair.",
+    ):
+        other.check(token_of(DESK))
+    with works("there, the repaired agent", hint="The resume has the later `at`, although it arrived first."):
+        other.check(token_of(DESK, iat=repaired))
+    other.stop(DESK, repaired)
+    with refused("a stop and a resume of the same second", by=Stopped, hint="When in doubt, it is stopped."):
+        other.check(token_of(DESK, iat=repaired))
+
+    # Real tokens, through id.harbor.example and payments.
+    stops = StopList()
+    shop, till = StoppableIdentity({DESK, RETURNS, ORDERS}, stops), StoppablePayments(stops)
+    stops.stop(DESK, MORNING)
+    with refused(
+        "at payments: a refund with a token that was exchanged before the stop",
+        by=Stopped,
+        hint="No new exchange is not enough: payments has to ask the list as well.",
+    ):
+        till.refund(waiting[0], "3013", 4_900, MORNING + 20)
+    with refused(
+        "at the exchange: the second instance, with Dana's token for the night",
+        by=Stopped,
+        hint="at_exchange has to ask about who wants the token: `agent`.",
+    ):
+        for_orders(shop, DESK, for_the_night[DESK], MORNING + 20)
+    with refused(
+        "at the exchange: orders trades in what the agent showed it",
+        by=Stopped,
+        hint="at_exchange has to ask about what is traded in, too: otherwise an old token comes out as a new one.",
+    ):
+        for_payments(shop, shown_to_orders, MORNING + 20)
+    with works("returns-desk is paid out as ever", hint="Ask the list, and change nothing else."):
+        till.refund(token_for_returns, "2014", 4_500, MORNING + 20)
+    stops.resume(DESK, repaired)
+    with refused("at payments: the old token, after the resume", by=Stopped, hint="It was issued before the repair."):
+        till.refund(waiting[0], "3013", 4_900, repaired)
+    with refused(
+        "at the exchange: orders trades in the old token, after the resume",
+        by=Stopped,
+        hint="Ask about each token with its own `iat`: otherwise an old one comes out as a new one.",
+    ):
+        for_payments(shop, shown_to_orders, repaired)
+    with works(
+        "the repaired agent refunds again",
+        hint="The tokens in which it takes part are new. Dana's own is older, and only made out to it (`aud`).",
+    ):
+        first = for_orders(shop, DESK, for_the_night[DESK], repaired)
+        till.refund(for_payments(shop, first, repaired), "1001", 2_000, repaired)
+    expect(
+        [(r.agent, r.order) for r in till.paid] == [(RETURNS, "2014"), (DESK, "1001")],
+        f"The ledger has {till.paid!r}; expected two rows, of returns-desk and of the repaired order-desk.",
+    )
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Name the busiest" catches="To be busy is no offense"
+def beyond_mandate(paid, asked, mandate):
+    return {Counter(row.agent for row in paid).most_common(1)[0][0]}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="One gift is one too many" catches="one gift, as large as the mandate"
+def beyond_mandate(paid, asked, mandate):
+    return {row.agent for row in paid if row.order not in asked and row.cents >= mandate.get(row.agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="One sum for all nights" catches="a sum for each agent and each night"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent] += row.cents - due
+    return {agent for agent, cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="A limit for each row" catches="Each row is below the limit"
+def beyond_mandate(paid, asked, mandate):
+    return {row.agent for row in paid if row.cents > REFUND_LIMIT}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="By the calendar day" catches="Midnight lies within a night"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, datetime.fromtimestamp(row.when, UTC).date()] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="What was asked for is free" catches="what goes beyond the amount is a gift"
+def beyond_mandate(paid, asked, mandate):
+    given = Counter()
+    for row in paid:
+        if row.order not in asked:
+            given[row.agent, night_of(row.when)] += row.cents
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Compare row by row" catches="The first refund used up what was asked for"
+def beyond_mandate(paid, asked, mandate):
+    given = Counter()
+    for row in paid:
+        given[row.agent, night_of(row.when)] += max(0, row.cents - asked.get(row.order, 0))
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="The second part is a gift" catches="remember how much of it is left"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        given[row.agent, night_of(row.when)] += max(0, row.cents - left.pop(row.order, 0))
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="A new night, a new account" catches="in another night as well"
+def beyond_mandate(paid, asked, mandate):
+    left, given = {}, Counter()
+    for row in paid:
+        key = row.order, night_of(row.when)
+        due = min(row.cents, left.get(key, asked.get(row.order, 0)))
+        left[key] = left.get(key, asked.get(row.order, 0)) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Sums against sums" catches="what one customer did not get is no room"
+def beyond_mandate(paid, asked, mandate):
+    nights = {}
+    for row in paid:
+        nights.setdefault((row.agent, night_of(row.when)), []).append(row)
+    return {
+        agent
+        for (agent, _), rows in nights.items()
+        if sum(r.cents for r in rows) - sum(asked.get(order, 0) for order in {r.order for r in rows})
+        > mandate.get(agent, 0)
+    }
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Only agents that have a mandate" catches="an agent that is not in `mandate` may give nothing"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if agent in mandate and cents > mandate[agent]}
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Stop everybody" catches="No longer works: every token while nobody is stopped"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        raise Stopped("closed")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Answer instead of raising" catches="or did not raise"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    return False
+            link = link.get("act")
+        return True
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Revoke the tokens that it has seen" catches="The platform goes on signing"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.seen, self.revoked, self.resumed = {}, set(), {}
+
+    def stop(self, workload, at):
+        self.revoked |= self.seen.get(workload, set())
+
+    def resume(self, workload, at):
+        self.resumed[workload] = at
+
+    def check(self, claims):
+        link = claims
+        while link:
+            self.seen.setdefault(link["sub"], set()).add(claims["jti"])
+            link = link.get("act")
+        if claims["jti"] in self.revoked:
+            raise Stopped(claims["jti"])
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Old tokens only" catches="The platform goes on signing"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped and claims.get("iat", 0) <= self.stopped[name]:
+                raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="No new tokens" catches="Got through: the JWT-SVID that the agent shows"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped and claims.get("iat", 0) >= self.stopped[name] > self.resumed.get(name, 0):
+                raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Look at sub only" catches="the agent is in `act`"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        name = claims["sub"]
+        if name in self.stopped:
+            again = self.resumed.get(name, 0)
+            if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                raise Stopped(name)
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Look at who acts now" catches="The outermost actor is orders"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        for name in (claims["sub"], claims.get("act", {}).get("sub")):
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Two actors deep" catches="more hands between payments and the agent"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        act = claims.get("act", {})
+        for name in (claims["sub"], act.get("sub"), act.get("act", {}).get("sub")):
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Actors, or sub when there is none" catches="in its own name, with orders as the actor"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims.get("act") or claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Names that begin like it" catches="No longer works: order-desk-reports goes on"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            for name in self.stopped:
+                if link["sub"].startswith(name):
+                    again = self.resumed.get(name, 0)
+                    if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                        raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Resume forgets the stop" catches="after the resume: a token from before the stop"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.stopped.pop(workload, None)
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Old is what came before the stop" catches="a token that was issued in between"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < self.stopped[name]:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="No iat, no question" catches="does not say when it was issued"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", again) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="What arrives last counts" catches="when news of the first stop comes once more"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = set(), {}
+
+    def stop(self, workload, at):
+        self.stopped.add(workload)
+
+    def resume(self, workload, at):
+        self.stopped.discard(workload)
+        self.resumed[workload] = at
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped or claims.get("iat", 0) < self.resumed.get(name, 0):
+                raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="The first resume is kept" catches="the agent, repaired twice"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed.setdefault(workload, at)
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="A stop waits for its second" catches="do not wait for `at`"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped and self.stopped[name] <= time.time():
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="The resume must wait for the stop" catches="although it arrived first"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        if workload in self.stopped:
+            self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="No new exchange, and that is it" catches="payments has to ask the list as well"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    pass
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Ask at payments only" catches="at_exchange has to ask about who wants the token"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    pass
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Ask about who asks" catches="an old token comes out as a new one"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="The age of who asks" catches="Ask about each token with its own `iat`"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            if name in self.stopped:
+                again = self.resumed.get(name, 0)
+                if again <= self.stopped[name] or claims.get("iat", 0) < again:
+                    raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check({**subject, "iat": agent["iat"]})
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% [markdown] tags=["solution"] exercise="stop-one-agent"
+# Part 1 knows nothing of models or prompts. It compares an effect with a wish that the agent cannot write itself;
+# everything else about the night looked like work.
+#
+# Part 2 holds two times for each name, the latest stop and the latest resume, so the order in which news arrives does not
+# matter. A token's own chain says whom it came from, which is why a token with `sub` and no `act`, one that looks like
+# Dana's own, could not be stopped without stopping Dana.
+#
+# Why look at what is traded in, when payments looks at the whole chain anyway? Because an exchange writes a new `iat`:
+# after the resume, an old token that passes through it would come out young.
+
+# %% [markdown]
+# ## The same morning, with a switch
+#
+# The ledger of the night says whom to stop, and both servers have the list, from 07:00 on.
+
+# %% tags=["attack"]
+stops = StopList()
+identity, payments = StoppableIdentity({DESK, RETURNS, ORDERS}, stops), StoppablePayments(stops)
+for agent in beyond_mandate(of_the_night, ASKED, MANDATE):
+    print("stopped:", agent)
+    stops.stop(agent, MORNING)
+
+with refused("07:01, the second instance wants to pay", by=Stopped, hint="Exercise 5: at_exchange."):
+    refund(DESK, "3012", 4_900, MORNING + 60)
+for n, token in enumerate(waiting):
+    with refused(f"07:02, exchanged before the stop: token {n + 1} of 3", by=Stopped, hint="Exercise 5: at_payments."):
+        payments.refund(token, f"30{13 + n}", 4_900, MORNING + 120)
+with works("07:02, returns-desk goes on", hint="Only one agent is stopped."):
+    payments.refund(token_for_returns, "2014", 4_500, MORNING + 120)
+
+# %% [markdown]
+# The metric is taken out of the prompt, every old instance is gone, and at 07:03 a new one starts.
+
+# %% tags=["attack"]
+stops.resume(DESK, MORNING + 180)
+with works("07:03, the repaired order-desk refunds what Dana asks for", hint="Its tokens are new."):
+    refund(DESK, "1001", 2_000, MORNING + 180)
+with refused(
+    "07:03, one of the old tokens again", by=Stopped, hint="Exercise 5: what is older than the resume stays dead."
+):
+    payments.refund(waiting[0], "3013", 4_900, MORNING + 180)
+print(*payments.paid, sep="\n")
+
+# %% [markdown]
 # ## Take it home
 #
-# `files/check_workload_token.py` reads one token and the keys you trust, and says what a server ought to find: for JWT-SVIDs
-# and for Kubernetes service-account tokens. Its `verify` is exercise 1 for your own server. Here it looks at four tokens.
+# `files/check_workload_token.py` reads one token and the keys you trust, and says what a server ought to find: for
+# JWT-SVIDs and for Kubernetes service-account tokens. Its `verify` is exercise 1 for your own server, and its
+# `check_stopped` part 2 of exercise 5, with a list that is a small JSON file. Here it looks at four tokens, and then at one
+# whose agent is stopped.
 
 # %%
 tool = runpy.run_path(str(lab.files / "check_workload_token.py"))
@@ -2438,30 +3976,63 @@ for what, token, _ in wrong_tokens():
         pass
 print("wrong tokens that the file lets in:", let_in)
 
+# And the stop list: the chain of a real token, a JWT-SVID, and the second look after a resume.
+stop_file = lab.dir / "stopped.json"
+stop_file.write_text(json.dumps({DESK: {"stopped": MORNING}}), encoding="utf-8")
+stopped = tool["read_stop_list"](stop_file)
+resumed = {DESK: {"stopped": MORNING, "resumed": MORNING + 120}}
+for what, token, news in (
+    ("returns-desk", peek(token_for_returns)[1], stopped),
+    ("the token of 06:59, stopped", peek(waiting[0])[1], stopped),
+    ("the token of 06:59, resumed", peek(waiting[0])[1], resumed),
+    ("a JWT-SVID of 07:02, resumed", peek(fresh_svid(DESK, MORNING + 120))[1], resumed),
+):
+    try:
+        tool["check_stopped"](token, news)
+        print(f"{what}: counts")
+    except tool["NotAccepted"] as reason:
+        print(f"{what}: {reason}")
+
 # %% [markdown]
 # ## What this does not cover
 #
 # - **Attestation.** The platform says which workload asks. Whoever may start pods under `order-desk`'s service account *is*
 #   `order-desk`, and so is every other program in that pod.
-# - **The first use by a thief.** A stolen token that arrives before the honest one counts. Binding the token to a key of the
-#   workload helps: X.509-SVIDs over mutual TLS, or DPoP. JWT-SVIDs are bearer tokens.
-# - **A recorded JWT-SVID.** It is not counted, so it works at id.harbor.example until it ends. Alone it buys nothing there: an exchange
-#   also takes a person's token that is made out to this very agent.
-# - **A hijacked agent with Dana at the keyboard.** It may do what both may do. That is a matter for policy on each call, and
-#   for an approval above a limit.
-# - **A customer who writes a mail** has signed in nowhere. Never put such a person into `sub`: the agent acts for the shop then.
+# - **The first use by a thief.** A stolen token that arrives before the honest one counts. Binding the token to a key of
+#   the workload helps: X.509-SVIDs over mutual TLS, or DPoP. JWT-SVIDs are bearer tokens.
+# - **A recorded JWT-SVID.** It is not counted, so it works at id.harbor.example until it ends. Alone it buys nothing there:
+#   an exchange also takes a person's token that is made out to this very agent.
+# - **A hijacked agent with Dana at the keyboard.** It may do what both may do. That is a matter for policy on each call,
+#   and for an approval above a limit.
+# - **A customer who writes a mail** has signed in nowhere. Never put such a person into `sub`: the agent acts for the shop
+#   then.
 # - **Prior actors.** They are what id.harbor.example wrote down; nothing in the token proves that they took part.
-# - **What is already out.** `night-desk` was switched off at id.harbor.example; a token that it holds counts until it expires.
+# - **Money that is gone.** Sums find a night when it is over. The same function every hour costs little and finds it
+#   earlier; a limit for each agent and night at `payments` would have held it up.
+# - **A wish that the agent writes itself.** `asked` has to come from where the agent cannot write, here the return form.
+#   Gifts that stay within the mandate look like business, every night.
+# - **Two instances of one name.** The list cannot tell the repaired one from an old one that still runs, and the platform
+#   signs for both: resume when every old one is gone, or give the repaired agent a new name.
+# - **A server that has not heard.** A stop is as fast as the slowest reader of the list. Here all share one object; in
+#   production it is fetched every few seconds, and a server that cannot fetch it has to refuse.
+# - **Clocks.** `iat` is the time of whoever signed. Start the repaired instance some seconds after the resume. And a stop
+#   that was pulled on a clock an hour ahead outlasts a resume of the same hour.
 
 # %% [markdown] tags=["instructor"]
-# 60 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9, 15 and 5 for
-# the exercises. With 45 minutes do exercises 1 and 3 and show 2 and 4.
+# 76 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9,
+# 15 and 5 for the first four exercises, 3 for attack 8, 13 for exercise 5. With 45 minutes do exercises 1 and 3 and show 2
+# and 4. Exercise 5 stands at the end of a second session: attack 8 and it are 20 minutes with the talk.
 #
-# - Before exercise 1: "Both firms call their key 2026-11. Whose fault is that?" Nobody's: a `kid` is a label inside one key set.
-# - The library's list is worth five minutes. Ask who would have shipped it as it stands. In spiffe 0.3.2 the token without `exp` is a KeyError, and
-#   the missing check of an expiry was a security fix in SPIRE 1.11.3: the same gap, twice.
+# - Before exercise 1: "Both firms call their key 2026-11. Whose fault is that?" Nobody's: a `kid` is a label inside one key
+#   set.
+# - The library's list is worth five minutes. Ask who would have shipped it as it stands. In spiffe 0.3.2 the token without
+#   `exp` is a KeyError, and the missing check of an expiry was a security fix in SPIRE 1.11.3: the same gap, twice.
 # - Exercise 2: ask for the answer to "the store is down". Refuse; a store that fails open is no store.
-# - Exercise 3: rule 3 is where people disagree. Let somebody defend the agent's own rights for night batches; then there is no person, and `sub`
-#   is the agent. What must not happen is a token that looks like a person's and was asked for by nobody.
+# - Exercise 3: rule 3 is where people disagree. Let somebody defend the agent's own rights for night batches; then there is
+#   no person, and `sub` is the agent. What must not happen is a token that looks like a person's and was asked for by
+#   nobody.
 # - A chain of two is our choice for this shop. RFC 8693 sets no bound.
 # - Exercise 4: plan and emergency are two procedures. Ask for the emergency's order before you show the solution.
+# - Exercise 5: before part 1 show the two lines of totals and ask whom people would stop: the larger line is the
+#   honest agent's. Before part 2 ask for the list of everything that still works after "delete the deployment". Who in your
+#   firm may pull the switch at 07:00, without asking anybody?

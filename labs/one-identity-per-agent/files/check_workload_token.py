@@ -9,11 +9,18 @@
     python check_workload_token.py --keys bundle.json --trust-domain harbor.example \\
         --audience https://orders.harbor.example/mcp --subject spiffe://harbor.example/agent/order-desk < token.jwt
 
+    # Is one of its workloads stopped? Seconds since 1970; "resumed" when its new tokens count again.
+    echo '{"spiffe://harbor.example/agent/order-desk": {"stopped": 1781334000}}' > stopped.json
+    python check_workload_token.py --stopped stopped.json --keys bundle.json --trust-domain harbor.example \\
+        --audience https://orders.harbor.example/mcp --subject spiffe://harbor.example/agent/order-desk < token.jwt
+
 The token comes from standard input, so that it stays out of your shell's history; it is never printed.
 --subject may be given several times. Each line of output is one finding, the server's reasons to refuse first.
 Exit code 0: none; 1: some; 2: bad use. It needs joserfc, and no network.
 
-In a server, import `verify`: it returns the claims of a token that counts and raises NotAccepted for any other.
+In a server, import `verify`: it returns the claims of a token that counts and raises NotAccepted for any other. Call
+`check_stopped` with those claims, and with those of any other token that names who acts, wherever a token is read:
+at each tool server, and at a token exchange for both tokens. Read the list again every few seconds; when that fails, refuse.
 What neither can see: a token that was stolen (keep its life short; honest workloads use one several times, so it
 cannot be counted), for whom the agent acts, and which other code in the pod holds the same token.
 """
@@ -80,11 +87,48 @@ def verify(
     return dict(claims)
 
 
-def findings(token: str, keys: KeySet, audience: str, subjects: Collection[str], **options: Any) -> list[str]:
+def check_stopped(claims: Mapping[str, Any], stops: Mapping[str, Mapping[str, float]]) -> None:
+    """Raise NotAccepted when a workload that is stopped is the subject of this token or acts in it, at any depth.
+
+    stops: {workload: {"stopped": when, "resumed": when}}, of each the latest. A stop counts at once; after a resume only
+    tokens that were issued at its second or later do.
+    """
+    link: Any = claims
+    while isinstance(link, Mapping):
+        name = link.get("sub")
+        if isinstance(name, str) and name in stops:
+            again, issued = stops[name].get("resumed", float("-inf")), claims.get("iat")
+            if again <= stops[name]["stopped"]:
+                raise NotAccepted(f"{name} is stopped")
+            if not isinstance(issued, (int, float)) or issued < again:
+                raise NotAccepted(f"it was issued before {name} was resumed")
+        link = link.get("act")
+
+
+def read_stop_list(path: Path) -> dict[str, dict[str, float]]:
+    """Return the stop list in a file. Raises ValueError when it is none: a server must refuse then, not go on."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("a stop list is an object: {workload: {stopped: when}}")
+    for name, news in found.items():
+        good = isinstance(news, dict) and "stopped" in news and set(news) <= {"stopped", "resumed"}
+        if not good or not all(type(when) in (int, float) for when in news.values()):
+            raise ValueError(f"{name}: write {{stopped: when}}, and resumed when it is; seconds since 1970")
+    return found
+
+
+def findings(
+    token: str,
+    keys: KeySet,
+    audience: str,
+    subjects: Collection[str],
+    stops: Mapping[str, Mapping[str, float]] | None = None,
+    **options: Any,
+) -> list[str]:
     """Return one sentence for each thing that is wrong with this token, or about to be."""
     found = []
     try:
-        verify(token, keys, audience, subjects, **options)
+        check_stopped(verify(token, keys, audience, subjects, **options), stops or {})
     except NotAccepted as reason:
         found.append(f"Refused: {reason}.")
     try:
@@ -111,14 +155,21 @@ def main() -> int:
     belongs.add_argument("--trust-domain", help="whose keys these are (SPIFFE)")
     parser.add_argument("--audience", required=True)
     parser.add_argument("--subject", required=True, action="append")
+    parser.add_argument("--stopped", type=Path, help="a stop list, as JSON")
     given = parser.parse_args()
     try:
         keys = signing_keys(json.loads(given.keys.read_text(encoding="utf-8")), spiffe=given.trust_domain is not None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, JoseError) as error:
         print(f"{given.keys}: {error}", file=sys.stderr)
         return 2
+    try:
+        stops = read_stop_list(given.stopped) if given.stopped else {}
+    except (OSError, ValueError) as error:
+        print(f"{given.stopped}: {error}", file=sys.stderr)
+        return 2
     token = sys.stdin.read().strip()
-    found = findings(token, keys, given.audience, given.subject, issuer=given.issuer, trust_domain=given.trust_domain)
+    options = {"issuer": given.issuer, "trust_domain": given.trust_domain}
+    found = findings(token, keys, given.audience, given.subject, stops, **options)
     print("\n".join(found) or "Nothing found.")
     return 1 if found else 0
 
