@@ -33,6 +33,7 @@ needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed")
 needs_posix = pytest.mark.skipif(WINDOWS, reason="needs POSIX signals and permissions")
 
 SCRIPT = """\
+'Say hello.'
 import sys
 from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -218,6 +219,19 @@ def test_a_ready_environment_costs_no_subprocess(tree: Tree, uv: str) -> None:
     inside = tree.run(python=str(tree.venv / BIN / PYTHON)).succeeded()
     assert inside.out.splitlines()[1] == "False"
     assert inside.err == ""
+
+
+@pytest.mark.parametrize("asked", ["--help", "-h"])
+def test_help_makes_no_environment(tree: Tree, asked: str) -> None:
+    done = tree.run(asked)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("hello.py: Say hello.")
+    assert not tree.venv.exists()
+
+
+@needs_uv
+def test_help_for_another_program_is_not_ours(tree: Tree, uv: str) -> None:
+    assert "['--', '--help']" in tree.run("--", "--help", tools=uv).succeeded().out
 
 
 def test_first_use_with_pip_only(tree: Tree) -> None:

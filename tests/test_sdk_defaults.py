@@ -369,9 +369,14 @@ async def empty_requirement_unsigned() -> bool:
     "a2a-sdk", "an agent runs again for a message that it had, under the same messageId", ("messageId",), COMPANIES
 )
 async def same_message_twice() -> bool:
-    net, had = Internet(), []
+    net, had = Internet(), list[dict[str, Any]]()
     card = agent_card("stock-desk", [STOCK_DESK], "northwharf")
-    net.add(STOCK_DESK, agent_app(card, STOCK_DESK, lambda asked: {"had": len(had.append(asked) or had)}, "a token"))
+
+    def reply(asked: dict[str, Any]) -> dict[str, Any]:
+        had.append(asked)
+        return {"had": len(had)}
+
+    net.add(STOCK_DESK, agent_app(card, STOCK_DESK, reply, "a token"))
     message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"data": {"order": "HX-12"}}]}
     body = {"jsonrpc": "2.0", "id": "1", "method": "SendMessage", "params": {"message": message}}
     async with net.up(), net.httpx_client() as http:

@@ -86,6 +86,7 @@ def enter(locks: list[str]) -> NoReturn:
         environment.fail(f"The environment {VENV} does not start as it should: remove that folder and {AGAIN}.")
     try:
         if not _is_ready(locks):
+            _help(locks)
             with _alone() as lock:
                 if not _is_ready(locks):  # another process may have done it while this one waited
                     Preparation(locks, lock).run()
@@ -95,6 +96,19 @@ def enter(locks: list[str]) -> NoReturn:
         sys.exit(130)
     except OSError as error:
         environment.fail(_explain(error))
+
+
+def _help(locks: list[str]) -> None:
+    """Answer --help without the environment: nobody should fetch packages to read what a script is for."""
+    ours = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    if not {"-h", "--help"} & set(ours):
+        return
+    fetched = sum(SIZES.get(name, (0, 0))[0] for name in locks)
+    print(f"{Path(sys.argv[0]).name}: {(sys.modules['__main__'].__doc__ or '').strip()}\n")
+    print(
+        f"Its options are shown once its environment is there. The first run makes that, in .venv: up to {fetched} MB."
+    )
+    sys.exit(0)
 
 
 def _is_ready(locks: list[str]) -> bool:
