@@ -72,7 +72,7 @@ outcome = run(try_case(CASES["leak-the-inbox"], undefended))
 
 for decision in undefended.decisions:
     call = decision.call
-    print(f"{call.tool:<13}", *(f"{name}={str(value)[:44]!r}" for name, value in call.arguments.items()))
+    print(f"{call.tool:<13}", *(f"{name}={value!r:.44}" for name, value in call.arguments.items()))
 print()
 landed("Mallory's archive received what Ada wrote and where she lives", outcome.harm[0]["body"][:160] + "...")
 
