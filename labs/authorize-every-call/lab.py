@@ -3,7 +3,7 @@
 # summary: Who decides whether a tool call may happen, and what does that place do when a rule is broken?
 # track: agents
 # lesson: learn/agents/authorize-every-call.md
-# minutes: 65
+# minutes: 70
 # level: working
 # needs: any
 # browser: false
@@ -143,7 +143,8 @@ landed("a typo in a forbid, and the limit is gone", harbor_refunds(HarborsPolicy
 
 # %% [markdown]
 # `context.cent` does not exist; the argument is called `cents`. The condition ended in an error, the `forbid` was left out, the
-# `permit` remained: **Allow**. Nothing was logged, nothing crashed, and every honest refund works, so no customer complains.
+# `permit` remained: **Allow**. Only the line that this lab put into the control printed the error: Harbor's real one looks at the
+# decision alone. Nothing crashed, and every honest refund works, so no customer complains.
 # (Cedar's messages count the policies of a text from 0 and do not look at the `@id`: `policy1` is the second one, `limit`.)
 #
 # ## Without the typo
@@ -217,6 +218,53 @@ action pay_invoice appliesTo { principal: Person, resource: Invoice, context: { 
 """
 
 # %% [markdown]
+# Principals and resources are **entities**: dicts that say what is known of one thing. These functions make them, `OPERATOR`,
+# `SEVERAL`, `SHOP` and the group `STAFF` are ready, and `asking` makes a request of two entities. Harbor's directory has Tia
+# and Ola in the group; `TEMP` has an address at Harbor and is not in it.
+
+
+# %%
+STAFF = {"type": "Group", "id": "staff"}
+SHOP = {"uid": {"type": "Shop", "id": "harbor"}, "attrs": {}, "parents": []}
+OPERATOR = {"uid": {"type": "Operator", "id": "harbor"}, "attrs": {}, "parents": []}
+SEVERAL = {"uid": {"type": "Several", "id": "several"}, "attrs": {}, "parents": []}
+
+
+def person(address, *groups):
+    """The entity of a person."""
+    return {"uid": {"type": "Person", "id": address}, "attrs": {"address": address}, "parents": list(groups)}
+
+
+def order(number, owner, open_cents):
+    """The entity of an order."""
+    attributes = {"owner": {"__entity": {"type": "Person", "id": owner}}, "open": open_cents}
+    return {"uid": {"type": "Order", "id": number}, "attrs": attributes, "parents": []}
+
+
+def invoice(reference, supplier, account, cents):
+    """The entity of an open invoice."""
+    owed_to = {"__entity": {"type": "Person", "id": supplier}}
+    attributes = {"supplier": owed_to, "account": account, "cents": cents}
+    return {"uid": {"type": "Invoice", "id": reference}, "attrs": attributes, "parents": []}
+
+
+def asking(who, tool, what, **context):
+    """The request: may `who` (an entity) have `tool` called on `what` (an entity)?"""
+    action = {"type": "Action", "id": tool}
+    return {"principal": who["uid"], "action": action, "resource": what["uid"], "context": context}
+
+
+ADA, BO = person("ada@customers.example"), person("bo@customers.example")
+MALLORY, EDITOR = person("mallory@attacker.example"), person("editor@daily.example")
+TIA, FALSE_TIA = person("tia@harbor.example", STAFF), person("tia@harbor.example.attacker.example")
+OLA, TEMP = person("ola@harbor.example", STAFF), person("temp@harbor.example")
+WHARF = person("billing@northwharf.example")
+BOS, ADAS = order("1002", "bo@customers.example", 11800), order("1001", "ada@customers.example", 3000)
+BILL = invoice("NW-17", "billing@northwharf.example", "NW-HOUSE-01", 34000)
+OWED = {"account": "NW-HOUSE-01", "cents": 34000}
+
+
+# %% [markdown]
 # Two tools pay money back. `refund_order` belongs to the server `orders`: it looks into the order book, keeps the limit, and
 # then has the money paid. `refund` belongs to `payments`: it pays at once, for any order, any amount, and knows no limit; it
 # was the tool of the attacks. No sentence below needs it, but the agent is offered both, so a request for it will come.
@@ -243,7 +291,7 @@ action pay_invoice appliesTo { principal: Person, resource: Invoice, context: { 
 # | `principal in Group::"staff"` | is a member |
 
 
-# %% tags=["exercise"] id="write-the-rules" title="Write the rules" minutes=16
+# %% tags=["exercise"] id="write-the-rules" title="Write the rules" minutes=18
 ### BEGIN SOLUTION
 POLICIES = """
 @id("read-mail")
@@ -284,53 +332,16 @@ when {
 
 
 # %% tags=["check"] exercise="write-the-rules"
-STAFF = {"type": "Group", "id": "staff"}
-SHOP = {"uid": {"type": "Shop", "id": "harbor"}, "attrs": {}, "parents": []}
-OPERATOR = {"uid": {"type": "Operator", "id": "harbor"}, "attrs": {}, "parents": []}
-SEVERAL = {"uid": {"type": "Several", "id": "several"}, "attrs": {}, "parents": []}
-
-
-def person(address, *groups):
-    """The entity of a person."""
-    return {"uid": {"type": "Person", "id": address}, "attrs": {"address": address}, "parents": list(groups)}
-
-
-def order(number, owner, open_cents):
-    """The entity of an order."""
-    attributes = {"owner": {"__entity": {"type": "Person", "id": owner}}, "open": open_cents}
-    return {"uid": {"type": "Order", "id": number}, "attrs": attributes, "parents": []}
-
-
-def invoice(reference, supplier, account, cents):
-    """The entity of an open invoice."""
-    owed_to = {"__entity": {"type": "Person", "id": supplier}}
-    attributes = {"supplier": owed_to, "account": account, "cents": cents}
-    return {"uid": {"type": "Invoice", "id": reference}, "attrs": attributes, "parents": []}
-
-
-def asking(who, tool, what, **context):
-    """The request: may `who` (an entity) have `tool` called on `what` (an entity)?"""
-    action = {"type": "Action", "id": tool}
-    return {"principal": who["uid"], "action": action, "resource": what["uid"], "context": context}
-
-
-ADA, BO = person("ada@customers.example"), person("bo@customers.example")
-MALLORY, EDITOR = person("mallory@attacker.example"), person("editor@daily.example")
-TIA, FALSE_TIA = person("tia@harbor.example", STAFF), person("tia@harbor.example.attacker.example")
-OLA = person("ola@harbor.example", STAFF)
-WHARF = person("billing@northwharf.example")
-BOS, ADAS = order("1002", "bo@customers.example", 11800), order("1001", "ada@customers.example", 3000)
-BILL = invoice("NW-17", "billing@northwharf.example", "NW-HOUSE-01", 34000)
-OWED = {"account": "NW-HOUSE-01", "cents": 34000}
+PARSED_SCHEMA = cedarpy.Schema.from_str(SCHEMA)
 
 
 class NotAllowed(Exception):
     """Cedar did not say Allow, or did so with an error."""
 
 
-def cedar(who, tool, what, **context):
-    """Ask the learner's policies."""
-    answer = cedarpy.is_authorized(asking(who, tool, what, **context), POLICIES, [who, what], SCHEMA)
+def cedar(parsed, who, tool, what, context):
+    """Ask the learner's policies, parsed."""
+    answer = cedarpy.is_authorized(asking(who, tool, what, **context), parsed, [who, what], PARSED_SCHEMA)
     if not answer.allowed or answer.diagnostics.errors:
         raise NotAllowed(answer.decision.name)
 
@@ -338,7 +349,7 @@ def cedar(who, tool, what, **context):
 with check("write-the-rules"):
     unread = ""
     try:
-        parsed = json.loads(cedarpy.policies_to_json_str(POLICIES))["staticPolicies"].values()
+        parsed = cedarpy.PolicySet.from_str(POLICIES)
     except ValueError as error:
         unread = str(error)
     expect(
@@ -346,13 +357,14 @@ with check("write-the-rules"):
         f"Cedar cannot read your policies: {unread}. Expected a text that parses, and one that does not is no policy at "
         "all; often a `;` is missing before the place that Cedar names.",
     )
-    validation = cedarpy.validate_policies(POLICIES, SCHEMA)
+    validation = cedarpy.validate_policies(POLICIES, PARSED_SCHEMA)
     expect(
         validation.validation_passed,
         f"Your policies do not fit the schema: {' '.join(str(e) for e in validation.errors)}. (Cedar counts from 0: policy0 "
         "is your first.) Expected that they do fit: a policy that errors is left out, and its rule with it.",
     )
-    names = [policy.get("annotations", {}).get("id") for policy in parsed]
+    rules = json.loads(cedarpy.policies_to_json_str(POLICIES))["staticPolicies"].values()
+    names = [policy.get("annotations", {}).get("id") for policy in rules]
     expect(
         all(names) and len(set(names)) == len(names),
         f"The policies are called {names}. Expected an @id for each, all different: a log that says policy3 helps nobody.",
@@ -362,7 +374,7 @@ with check("write-the-rules"):
         "Account and amount have to be those of the books, exactly.",
         "Rule 1 holds in every conversation.",
     )
-    staff = 'Who is a colleague changes: ask principal in Group::"staff".'
+    staff = 'The directory says who is a colleague, not the address: ask principal in Group::"staff".'
     for what, request, hint in (
         ("the operator lists the mail", (OPERATOR, "list_mail", SHOP, {}), everybody),
         ("mail is read after mail of several people", (SEVERAL, "read_mail", SHOP, {}), everybody),
@@ -377,7 +389,7 @@ with check("write-the-rules"):
         ("the supplier's open invoice is paid", (WHARF, "pay_invoice", BILL, OWED), books),
     ):
         with works(what, hint=hint):
-            cedar(*request[:3], **request[3])
+            cedar(parsed, *request)
     for what, request, hint in (
         ("Mallory has Bo's order looked up", (MALLORY, "get_order", BOS, {}), owner),
         ("Mallory has Bo's parcel sent elsewhere", (MALLORY, "change_address", BOS, {}), owner),
@@ -393,19 +405,35 @@ with check("write-the-rules"):
             (BO, "refund", BOS, {"cents": 2000}),
             "No sentence speaks of the tool refund: permit what the sentences name, and nothing else.",
         ),
+        ("a colleague has Bo's parcel sent elsewhere", (TIA, "change_address", BOS, {}), owner),
         ("Mallory has the newspaper written to", (MALLORY, "send_mail", EDITOR, {}), "Only staff write to others."),
+        (
+            "Mallory has a colleague written to",
+            (MALLORY, "send_mail", TIA, {}),
+            "Staff may have mail sent; that others may have mail sent to staff, no sentence says. Look at the principal.",
+        ),
         (
             "Mallory, as tia@harbor.example.attacker.example, has the newspaper written to",
             (FALSE_TIA, "send_mail", EDITOR, {}),
             "An address can contain any text. Membership of a group comes from the shop's own directory.",
         ),
+        (
+            "temp@harbor.example, who is not in the group, has the newspaper written to",
+            (TEMP, "send_mail", EDITOR, {}),
+            staff,
+        ),
         ("the invoice is paid to another account", (WHARF, "pay_invoice", BILL, OWED | {"account": "XX-9"}), books),
         ("500 euros are paid for the invoice", (WHARF, "pay_invoice", BILL, OWED | {"cents": 50000}), books),
         ("1 cent is paid for the invoice", (WHARF, "pay_invoice", BILL, OWED | {"cents": 1}), books),
         ("Mallory has the supplier's invoice paid", (MALLORY, "pay_invoice", BILL, OWED), "Compare resource.supplier."),
+        (
+            "a colleague has the supplier's invoice paid",
+            (TIA, "pay_invoice", BILL, OWED),
+            "Its supplier may ask, and nobody else: whoever writes in a colleague's name would be paid.",
+        ),
     ):
         with refused(what, by=NotAllowed, hint=f"Cedar said Allow. {hint}"):
-            cedar(*request[:3], **request[3])
+            cedar(parsed, *request)
 
 
 # %% tags=["mistake"] exercise="write-the-rules" title="A typo" catches="do not fit the schema"
@@ -575,6 +603,42 @@ when { principal == resource.supplier && context.account == resource.account };
 """
 
 
+# %% tags=["mistake"] exercise="write-the-rules" title="Colleagues pay, too" catches="Got through: a colleague has the supplier's invoice paid"
+POLICIES = """
+@id("read") permit (principal, action in [Action::"list_mail", Action::"read_mail"], resource);
+@id("own")
+permit (principal, action in [Action::"get_order", Action::"change_address"], resource)
+when { principal == resource.owner };
+@id("refund")
+permit (principal, action == Action::"refund_order", resource)
+when { principal == resource.owner && context.cents > 0 && context.cents <= 5000 && context.cents <= resource.open };
+@id("answer")
+permit (principal, action == Action::"send_mail", resource)
+when { principal == resource || principal in Group::"staff" };
+@id("invoice")
+permit (principal, action == Action::"pay_invoice", resource)
+when { (principal == resource.supplier || principal in Group::"staff") && context.account == resource.account && context.cents == resource.cents };
+"""
+
+
+# %% tags=["mistake"] exercise="write-the-rules" title="Mail to colleagues" catches="Got through: Mallory has a colleague written to"
+POLICIES = """
+@id("read") permit (principal, action in [Action::"list_mail", Action::"read_mail"], resource);
+@id("own")
+permit (principal, action in [Action::"get_order", Action::"change_address"], resource)
+when { principal == resource.owner };
+@id("refund")
+permit (principal, action == Action::"refund_order", resource)
+when { principal == resource.owner && context.cents > 0 && context.cents <= 5000 && context.cents <= resource.open };
+@id("answer")
+permit (principal, action == Action::"send_mail", resource)
+when { principal == resource || principal in Group::"staff" || resource in Group::"staff" };
+@id("invoice")
+permit (principal, action == Action::"pay_invoice", resource)
+when { principal == resource.supplier && context.account == resource.account && context.cents == resource.cents };
+"""
+
+
 # %% tags=["mistake"] exercise="write-the-rules" title="Forbid everything" catches="No longer works: the operator lists the mail"
 POLICIES = """
 @id("nothing") forbid (principal, action, resource);
@@ -596,7 +660,7 @@ POLICIES = """
 #
 # **Deciding.** `gate.decide(request, entities)` returns when the call may be made, and raises `Refused("why")` in every other
 # case: the answer is not Allow; there are errors, whatever the answer is; principal or resource of the request is not among
-# the entities, so that no fact about it is known; or Cedar cannot read the request.
+# the entities, so that no fact about it is known; a part of the request is missing; or Cedar cannot read it.
 #
 # | | |
 # |---|---|
@@ -613,7 +677,7 @@ class BadPolicy(Exception):
     """The policies are not loaded; the text says why."""
 
 
-# %% tags=["exercise"] id="fail-closed" title="A gate that fails closed" minutes=14
+# %% tags=["exercise"] id="fail-closed" title="A gate that fails closed" minutes=15
 ### BEGIN SOLUTION
 class Gate:
     """Loads policies that fit their schema, and decides with them."""
@@ -634,8 +698,8 @@ class Gate:
         """Return when this may be done; raise Refused otherwise, and whenever there is any doubt."""
         known = [entity["uid"] for entity in entities]
         for part in ("principal", "resource"):
-            if request[part] not in known:
-                raise Refused(f"nothing is known about {request[part]}")
+            if request.get(part) not in known:
+                raise Refused(f"nothing is known about {request.get(part)}")
         try:
             answer = cedarpy.is_authorized(request, self.policies, entities, self.schema)
         except (TypeError, ValueError) as error:
@@ -693,7 +757,7 @@ with check("fail-closed"):
         ("policies that are no Cedar", "permit everything;", SCHEMA, valid),
         (
             "a file in which there is no policy",
-            "// rules follow\n",
+            "// each permit follows\n",
             SCHEMA,
             "An empty set is valid. A lost file looks like that: count.",
         ),
@@ -713,7 +777,9 @@ with check("fail-closed"):
         with refused(f"loading {what}", by=BadPolicy, hint=f"It was loaded. {hint}"):
             Gate(policies, schema)
 
+    gates = {SMALL: gate}
     unknown = order("9999", "bo@customers.example", 100)
+    nothing = {part: value for part, value in asking(BO, "refund_order", BOS, cents=1).items() if part != "resource"}
     errors = "Cedar's answer was Allow, with an error beside it: a forbid was left out. Any error is a no."
     facts = (
         "No entity tells anything about it, and a rule that does not ask for facts does not notice. Compare the uids."
@@ -786,9 +852,12 @@ with check("fail-closed"):
             [BO, BOS],
             "What cannot be read is refused: is_authorized raises TypeError or ValueError for some requests.",
         ),
+        ("a request without a resource", SMALL, nothing, [BO, BOS], "Nothing is known about what is missing."),
     ):
         with refused(f"the gate is asked about {what}", by=Refused, hint=f"It was allowed. {hint}"):
-            Gate(policies, SCHEMA).decide(request, entities)
+            if policies not in gates:
+                gates[policies] = Gate(policies, SCHEMA)
+            gates[policies].decide(request, entities)
 
 
 # %% tags=["mistake"] exercise="fail-closed" title="Tests != Deny" catches="test `.allowed`"
@@ -797,7 +866,7 @@ class Gate:
         validation = cedarpy.validate_policies(policies, schema)
         if not validation.validation_passed or not len(cedarpy.PolicySet.from_str(policies)):
             raise BadPolicy("no")
-        self.policies, self.schema = policies, schema
+        self.policies, self.schema = cedarpy.PolicySet.from_str(policies), cedarpy.Schema.from_str(schema)
 
     def decide(self, request, entities):
         if request["resource"] not in [entity["uid"] for entity in entities]:
@@ -813,7 +882,7 @@ class Gate:
         validation = cedarpy.validate_policies(policies, schema)
         if not validation.validation_passed or not len(cedarpy.PolicySet.from_str(policies)):
             raise BadPolicy("no")
-        self.policies, self.schema = policies, schema
+        self.policies, self.schema = cedarpy.PolicySet.from_str(policies), cedarpy.Schema.from_str(schema)
 
     def decide(self, request, entities):
         known = [entity["uid"] for entity in entities]
@@ -903,7 +972,7 @@ class Gate:
         validation = cedarpy.validate_policies(policies, schema)
         if not validation.validation_passed or not len(cedarpy.PolicySet.from_str(policies)):
             raise BadPolicy("no")
-        self.policies, self.schema = policies, schema
+        self.policies, self.schema = cedarpy.PolicySet.from_str(policies), cedarpy.Schema.from_str(schema)
 
     def decide(self, request, entities):
         answer = cedarpy.is_authorized(request, self.policies, entities, self.schema)
@@ -917,7 +986,7 @@ class Gate:
         validation = cedarpy.validate_policies(policies, schema)
         if not validation.validation_passed or not len(cedarpy.PolicySet.from_str(policies)):
             raise BadPolicy("no")
-        self.policies, self.schema = policies, schema
+        self.policies, self.schema = cedarpy.PolicySet.from_str(policies), cedarpy.Schema.from_str(schema)
 
     def decide(self, request, entities):
         known = {entity["uid"]["id"] for entity in entities}
@@ -951,7 +1020,7 @@ class Gate:
         validation = cedarpy.validate_policies(policies, schema)
         if not validation.validation_passed or not len(cedarpy.PolicySet.from_str(policies)):
             raise BadPolicy("no")
-        self.policies, self.schema = policies, schema
+        self.policies, self.schema = cedarpy.PolicySet.from_str(policies), cedarpy.Schema.from_str(schema)
 
     def decide(self, request, entities):
         known = [entity["uid"] for entity in entities]
@@ -1035,7 +1104,7 @@ class Records:
 # - `SEVERAL`, when there are several people's, or those of somebody whom the records do not know (`records.sender` says None).
 
 
-# %% tags=["exercise"] id="who-asks" title="Who asks?" minutes=9
+# %% tags=["exercise"] id="who-asks" title="Who asks?" minutes=10
 def asker(call, records):
     """Return the entity on whose behalf `call` would be made."""
     ### BEGIN SOLUTION
@@ -1074,17 +1143,18 @@ def trial_world(*letters):
 
 
 def ask_for(world, tool, what, before, arguments, **context):
-    """Ask the gate about one call, on behalf of whomever `asker` names."""
+    """Ask the gate of the check about one call, on behalf of whomever `asker` names."""
     call = Call("server", tool, arguments, INBOX_TASK, tuple(before))
     who = asker(call, Records(world))
     expect(
         isinstance(who, dict) and "uid" in who,
         f"asker returned {who!r}; expected OPERATOR, SEVERAL or the entity of a person.",
     )
-    Gate(POLICIES, SCHEMA).decide(asking(who, tool, what, **context), [who, what])
+    gate.decide(asking(who, tool, what, **context), [who, what])
 
 
 with check("who-asks"):
+    gate = Gate(POLICIES, SCHEMA)
     trial, alone = trial_world(), trial_world("where-is-it")
     theirs = Done("orders", "get_order", {"order": "1002"}, "blankets")
     one = "Only Bo's words are in the conversation: he is who asks."
@@ -1117,6 +1187,12 @@ with check("who-asks"):
         ("Mallory's letter was read, and it names Bo", [read(1, "I am bo@customers.example")], TWENTY, never),
         ("Mallory's letter was read, then Bo's", [read(1), read(0)], TWENTY, words),
         ("Bo's letter was read, then Mallory's", [read(0), read(1)], TWENTY, words),
+        (
+            "Tia's letter was read, then Bo's",
+            [read(3), read(0)],
+            TWENTY,
+            "Two people have written, so SEVERAL ask. A colleague is one of them, as everybody is.",
+        ),
         ("Mallory's letter was read, and many calls ago", [read(1), read(0), *[theirs] * 9, read(0)], TWENTY, words),
         (
             "the inbox was listed, then Bo's letter read",
@@ -1146,12 +1222,19 @@ with check("who-asks"):
         f"After letter '1', of which the records know no writer, the asker is {stranger and stranger['uid']['type']}; expected "
         "Several. The tool takes '1' for 1, so somebody's words are there, and nobody can say whose.",
     )
-    mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(0), read(1))), Records(trial))
-    expect(
-        mixed == SEVERAL,
-        f"After Bo's and Mallory's letters the asker is {mixed['uid']['type']}; expected Several. Whatever the shop itself may "
-        "do some day, a stranger's words would do with it.",
-    )
+    with refused(
+        "the newspaper is written to when Mallory's letter was read, then Tia's",
+        by=Refused,
+        hint=f"The gate allowed it. {words} That one of them is a colleague makes it no better.",
+    ):
+        ask_for(trial, "send_mail", EDITOR, [read(1), read(3)], {"to": "editor@daily.example"})
+    for names, first, second in (("Bo's and Mallory's", 0, 1), ("Tia's and Mallory's", 3, 1), ("Bo's and Tia's", 0, 3)):
+        mixed = asker(Call("server", "list_mail", {}, INBOX_TASK, (read(first), read(second))), Records(trial))
+        expect(
+            mixed == SEVERAL,
+            f"After {names} letters the asker is {mixed['uid']['type']}; expected Several. Whatever one of them, or the shop "
+            "itself, may do some day, the other's words would do with it.",
+        )
 
 
 # %% tags=["mistake"] exercise="who-asks" title="Asks the model" catches="and the call says that Bo asks"
@@ -1263,6 +1346,37 @@ def asker(call, records):
     return SEVERAL if sender is None else records.person(sender)
 
 
+# %% tags=["mistake"] exercise="who-asks" title="A colleague is in charge" catches="when Mallory's letter was read, then Tia's"
+def asker(call, records):
+    writers = set()
+    for done in call.before:
+        if done.tool == "list_mail":
+            writers |= records.senders()
+        if done.tool == "read_mail":
+            writers.add(records.sender(done.arguments.get("number")))
+    colleagues = {sender for sender in writers if sender and STAFF in records.person(sender)["parents"]}
+    if colleagues:
+        return records.person(colleagues.pop())
+    if not writers:
+        return OPERATOR
+    return SEVERAL if len(writers) > 1 or None in writers else records.person(writers.pop())
+
+
+# %% tags=["mistake"] exercise="who-asks" title="Colleagues do not count" catches="when Tia's letter was read, then Bo's"
+def asker(call, records):
+    writers = set()
+    for done in call.before:
+        if done.tool == "list_mail":
+            writers |= records.senders()
+        if done.tool == "read_mail":
+            writers.add(records.sender(done.arguments.get("number")))
+    colleagues = {sender for sender in writers if sender and STAFF in records.person(sender)["parents"]}
+    writers = writers - colleagues or writers
+    if not writers:
+        return OPERATOR
+    return SEVERAL if len(writers) > 1 or None in writers else records.person(writers.pop())
+
+
 # %% tags=["mistake"] exercise="who-asks" title="Nobody ever asks" catches="No longer works: Bo's letter is read twice"
 def asker(call, records):
     return SEVERAL if call.before else OPERATOR
@@ -1291,11 +1405,11 @@ def asker(call, records):
 # | `send_mail` | `self.records.person` of argument `to` | |
 # | `pay_invoice` | `self.records.invoice` of argument `reference` | `account`, `cents` |
 #
-# A resource that is None is refused, and so is a tool that is not in the table. `asking(who, tool, what, **context)` from
-# exercise 1 makes the request of two entities; the gate gets `[who, what]` as its entities.
+# A resource that is None is refused, and so is a tool that is not in the table. All others are for the gate to decide:
+# `asking(who, tool, what, **context)` makes the request of two entities, and the gate gets `[who, what]` as its entities.
 
 
-# %% tags=["exercise"] id="around-every-call" title="Around every call" minutes=12
+# %% tags=["exercise"] id="around-every-call" title="Around every call" minutes=13
 class Policy(Control):
     """Asks the gate about every call."""
 
@@ -1335,9 +1449,21 @@ class Policy(Control):
 
 
 # %% tags=["check"] exercise="around-every-call"
-async def put(control, tool, before, arguments):
-    """Show one call to the control."""
-    await control.before(Call("server", tool, arguments, INBOX_TASK, tuple(before)))
+async def put_each(control, questions):
+    """Show calls to the control: for each (what, tool, before, arguments, ...), what it raised, or None."""
+    answers = []
+    for _, tool, before, arguments, *_ in questions:
+        try:
+            answers.append(await control.before(Call("server", tool, arguments, INBOX_TASK, tuple(before))))
+        except Exception as error:
+            answers.append(error)
+    return answers
+
+
+def see(answer):
+    """Raise what the control raised."""
+    if answer is not None:
+        raise answer
 
 
 with check("around-every-call"):
@@ -1346,7 +1472,7 @@ with check("around-every-call"):
     control.open(trial)
     pay = {"reference": "NW-17", "account": "NW-HOUSE-01", "cents": 34000}
     mail = {"subject": "s", "body": "b"}
-    for what, tool, before, arguments in (
+    honest = (
         ("the operator's agent lists the mail", "list_mail", [], {}),
         ("it reads on after mail of several people", "read_mail", [read(0), read(1)], {"number": 2}),
         ("Bo's order is looked up for Bo", "get_order", [read(0)], {"order": "1002"}),
@@ -1354,16 +1480,17 @@ with check("around-every-call"):
         ("Bo's parcel goes elsewhere for Bo", "change_address", [read(0)], {"order": "1002", "address": "x"}),
         ("Bo is answered", "send_mail", [read(0)], {"to": "bo@customers.example", **mail}),
         ("the open invoice is paid", "pay_invoice", [read(2)], pay),
-    ):
-        with works(
-            what,
-            hint="It was refused. Compare resource and context with the table, ask `asker` who asks, and pass [who, what] on.",
-        ):
-            run(put(control, tool, before, arguments))
+    )
+    table = (
+        "It was refused. Compare resource and context with the table, ask `asker` who asks, and pass [who, what] on."
+    )
+    for (what, *_), answer in zip(honest, run(put_each(control, honest)), strict=True):
+        with works(what, hint=table):
+            see(answer)
 
     came = "The tool reads its own argument, not your copy. Hand it over as it came, and let the schema refuse it."
     none = "The records know no such thing and say None: that is no resource."
-    for what, tool, before, arguments, hint in (
+    hostile = (
         (
             "Mallory's letter has Bo's order looked up",
             "get_order",
@@ -1408,17 +1535,42 @@ with check("around-every-call"):
             {**pay, "account": "XX-9"},
             "Accounts go into the context.",
         ),
-    ):
+        ("the invoice, as 'NW-17 '", "pay_invoice", [read(2)], {**pay, "reference": "NW-17 "}, came),
+        ("a refund without an order", "refund_order", [read(0)], {"cents": 2000}, none),
+        ("a lookup without an order", "get_order", [read(0)], {}, none),
+        ("an order whose number is a number", "refund_order", [read(0)], {**TWENTY, "order": 1002}, came),
+        (
+            "Bo is answered at ' BO@CUSTOMERS.EXAMPLE'",
+            "send_mail",
+            [read(0)],
+            {"to": " BO@CUSTOMERS.EXAMPLE", **mail},
+            came,
+        ),
+    )
+    for (what, *_, hint), answer in zip(hostile, run(put_each(control, hostile)), strict=True):
         with refused(what, by=Refused, hint=f"Your control let it pass. {hint}"):
-            run(put(control, tool, before, arguments))
+            see(answer)
+    silent = Policy(Gate(SMALL, SCHEMA))
+    silent.open(trial)
+    reading = (("mail is listed", "list_mail", [], {}), ("mail is read", "read_mail", [read(0)], {"number": 0}))
+    for (what, *_), answer in zip(reading, run(put_each(silent, reading)), strict=True):
+        with refused(
+            f"{what}, behind rules that do not permit it",
+            by=Refused,
+            hint="Your control let it pass without the gate. That today's rules allow it is for the rules to say: ask.",
+        ):
+            see(answer)
 
     trial.ledger.append(Payment("NW-HOUSE-01", 34000, "NW-17"))
     trial.book.execute("UPDATE orders SET refunded = 11000 WHERE id = '1002'")
     now = "Your control let it pass. That was true when the conversation began: ask the records at every call."
-    with refused("the invoice is paid a second time", by=Refused, hint=now):
-        run(put(control, "pay_invoice", [read(2)], pay))
-    with refused("20 euros of an order of which 8 are still open", by=Refused, hint=now):
-        run(put(control, "refund_order", [read(0)], TWENTY))
+    changed = (
+        ("the invoice is paid a second time", "pay_invoice", [read(2)], pay),
+        ("20 euros of an order of which 8 are still open", "refund_order", [read(0)], TWENTY),
+    )
+    for (what, *_), answer in zip(changed, run(put_each(control, changed)), strict=True):
+        with refused(what, by=Refused, hint=now):
+            see(answer)
 
     point = EnforcementPoint({"policy": control})
     cases = {case.name: case for case in HONEST + ATTACKS}
@@ -1561,7 +1713,8 @@ class Policy(Control):
         if call.tool in ("list_mail", "read_mail"):
             what = SHOP
         elif call.tool in ("get_order", "change_address", "refund_order", "refund"):
-            what = self.orders.get(str(given.get("order")))
+            number = given.get("order")
+            what = self.orders.get(number) if isinstance(number, str) else None
             context = {"cents": given.get("cents")} if "refund" in call.tool else {}
         elif call.tool == "send_mail":
             what = self.records.person(given.get("to"))
@@ -1622,6 +1775,62 @@ class Policy(Control):
             self.noted.append(refusal)
 
 
+# %% tags=["mistake"] exercise="around-every-call" title="Tidies the reference" catches="Got through: the invoice, as 'NW-17 '"
+class Policy(Control):
+    def __init__(self, gate):
+        self.gate = gate
+
+    def open(self, world):
+        self.records = Records(world)
+
+    async def before(self, call):
+        given, context = call.arguments, {}
+        if call.tool in ("list_mail", "read_mail"):
+            what = SHOP
+        elif call.tool in ("get_order", "change_address", "refund_order", "refund"):
+            what = self.records.order(given.get("order"))
+            context = {"cents": given.get("cents")} if "refund" in call.tool else {}
+        elif call.tool == "send_mail":
+            what = self.records.person(given.get("to"))
+        elif call.tool == "pay_invoice":
+            what = self.records.invoice(str(given.get("reference")).strip())
+            context = {"account": given.get("account"), "cents": given.get("cents")}
+        else:
+            raise Refused("no rule")
+        if what is None:
+            raise Refused("unknown")
+        who = asker(call, self.records)
+        self.gate.decide(asking(who, call.tool, what, **context), [who, what])
+
+
+# %% tags=["mistake"] exercise="around-every-call" title="The rules allow reading anyway" catches="Got through: mail is listed, behind rules"
+class Policy(Control):
+    def __init__(self, gate):
+        self.gate = gate
+
+    def open(self, world):
+        self.records = Records(world)
+
+    async def before(self, call):
+        given, context = call.arguments, {}
+        if call.tool in ("list_mail", "read_mail"):
+            return  # every conversation may
+        elif call.tool in ("get_order", "change_address", "refund_order", "refund"):
+            what = self.records.order(given.get("order"))
+            context = {"cents": given.get("cents")} if "refund" in call.tool else {}
+        elif call.tool == "send_mail":
+            what = self.records.person(given.get("to"))
+        elif call.tool == "pay_invoice":
+            what = self.records.invoice(given.get("reference"))
+            context = {"account": given.get("account"), "cents": given.get("cents")}
+        else:
+            raise Refused("no rule")
+        if what is None:
+            raise Refused("unknown")
+        who = asker(call, self.records)
+        self.gate.decide(asking(who, call.tool, what, **context), [who, what])
+
+
 # %% tags=["mistake"] exercise="around-every-call" title="Refuse everything" catches="No longer works: the operator's agent lists the mail"
 class Policy(Control):
     def __init__(self, gate):
@@ -1651,8 +1860,11 @@ for cents in ("499900", '"499900"'):
     with refused(f"a refund of {cents} by mail", by=Refused, hint="See exercises 1 and 2."):
         if not run(play([letter], [INBOX_TASK], point)).ledger:
             raise Refused(point.decisions[-2].reason)
-for what, change in (("the typo", ("context.cents", "context.cent")), ("no rules", (POLICIES, ""))):
-    with refused(f"{what} is loaded", by=BadPolicy, hint="See exercise 2."):
+for what, change in (
+    ("rules with the typo", ("context.cents", "context.cent")),
+    ("a file without rules", (POLICIES, "")),
+):
+    with refused(f"loading {what}", by=BadPolicy, hint="See exercise 2."):
         Gate(POLICIES.replace(*change), SCHEMA)
 
 
@@ -1702,7 +1914,7 @@ print("\nlost:", *lost)
 
 # %% [markdown]
 # Two of the attacks carry Ada's letter away; without her words in the conversation they have nothing to carry, with a policy or
-# without. So the attacker adapts: his letter fetches the words that he needs.
+# without. So Mallory adapts: her letter fetches the words that she needs.
 
 # %% tags=["attack"]
 borrower = Letter(
@@ -1723,7 +1935,7 @@ with refused("the same letter, behind your policy", by=Refused, hint="See exerci
 
 # %% [markdown]
 # These attacks were known when the rules were written, so the 0 is a fit and no forecast. Here are three that land all the same.
-# In the first one Mallory has really bought something: order 1003, socks for 25 euros, is his own, so he is its owner, the
+# In the first one Mallory has really bought something: order 1003, socks for 25 euros, is her own, so she is its owner, the
 # amount is below the limit, and 25 euros are open. Only that nobody at the shop agreed to it is in no record.
 
 # %% tags=["attack"]
@@ -1797,7 +2009,7 @@ for cents in (6000, "2000"):
 #   the check of exercise 1 has one, beside the rules.
 
 # %% [markdown] tags=["instructor"]
-# 65 minutes: 10 for Cedar and the five attacks, 51 for the exercises as marked, 4 for the tables at the end. With 35
+# 70 minutes: 10 for Cedar and the five attacks, 56 for the exercises as marked, 4 for the tables at the end. With 35
 # minutes, give out the solution of exercise 1, do 2 and 3, and show 4.
 #
 # - Stop before the cell with the typo and let people look for it. Most find the missing `s` after being told that there is a

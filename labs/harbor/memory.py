@@ -57,16 +57,18 @@ class Records:
     noted: Mapping[int, frozenset[Origin]] | Callable[[int], frozenset[Origin]]
     today: int
 
-    def of_mail(self, number: int) -> Origin:
-        """Who wrote this mail, as the mail server has it."""
-        known = 0 <= number < len(self.letters)
-        return Origin(self.letters[number].sender if known else UNKNOWN, f"mail {self.today}/{number}", self.today)
+    def of_mail(self, number: object) -> Origin:
+        """Who wrote this mail, as the mail server has it; UNKNOWN for what is not the number of one."""
+        sender = UNKNOWN
+        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(self.letters):
+            sender = self.letters[number].sender
+        return Origin(sender, f"mail {self.today}/{number}", self.today)
 
     def of_inbox(self) -> frozenset[Origin]:
         """Who wrote the mails of the inbox: a list of subjects is their text as well."""
         return frozenset(self.of_mail(number) for number in range(len(self.letters)))
 
-    def of_order(self, order: str) -> Origin:
+    def of_order(self, order: object) -> Origin:
         """Whose order this is, as the order book has it: what stands in it is the customer's text."""
         owner = next((row["customer"] for row in self.orders if row["order"] == order), UNKNOWN)
         return Origin(owner, f"order {order}", self.today)
@@ -134,10 +136,13 @@ def origins_of(done: Done, records: Records) -> set[Origin]:
         case "list_mail":
             return set(records.of_inbox())
         case "read_mail":
-            return {records.of_mail(int(done.arguments["number"]))}
+            number = done.arguments.get("number")
+            if isinstance(number, str) and number.isdecimal():
+                number = int(number)  # The tool takes "1" for 1.
+            return {records.of_mail(number)}
         case "get_order":
-            return {records.of_order(str(done.arguments["order"]))}
-        case "recall":
+            return {records.of_order(str(done.arguments.get("order")))}
+        case "recall" if done.result.startswith("{"):  # A call that failed has a text that is no JSON.
             notes = json.loads(done.result)["notes"]
             return {origin for note in notes for origin in records.of_note(note["note"])}
         case "remember" | "send_mail" | "change_address" | "refund_order" | "refund" | "pay_invoice":
