@@ -1885,6 +1885,13 @@ with check("ask-rarely"):
             run(till.gate.before(Call("payments", "recall", {"account": "NW-HOUSE-01", "cents": 1}, "")))
     finally:
         del FIELDS["recall"]
+    till.gate.known, till.gate.limit = frozenset({"LH-LIGHT-05"}), 10_000
+    for what, step in {
+        "a payee that another gate knows": pay(cents=5_000),
+        "an amount within the limit of another gate": pay(account="LH-LIGHT-05", cents=20_000),
+    }.items():
+        with refused(f"unasked: {what}", by=Refused, hint="Go by self.known and self.limit, not by KNOWN and LIMIT."):
+            run(till.gate.before(Call("payments", *step, "")))
     with works(
         "reading mail is none of this gate's business", hint="Look at call.server: only payments is guarded here."
     ):
