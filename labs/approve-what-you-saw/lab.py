@@ -3,7 +3,7 @@
 # summary: When a person says yes to an agent, how do you make sure that what runs is what they saw, once, and soon?
 # track: agents
 # lesson: learn/agents/a-person-in-the-loop-for-real.md
-# minutes: 60
+# minutes: 65
 # level: working
 # needs: any
 # browser: false
@@ -50,7 +50,7 @@
 # read off the ledger. The MCP SDK on both sides is the real one.
 
 # %% tags=["setup"]
-from labkit import begin, check, expect, landed, refused, run, works
+from labkit import begin, check, expect, hint, landed, refused, run, works
 
 lab = begin("approve-what-you-saw")
 
@@ -69,7 +69,7 @@ from typing import Annotated
 
 import rfc8785
 from harbor.desk import open_desk, work
-from harbor.enforcement import Control, EnforcementPoint, Refused
+from harbor.enforcement import Call, Control, EnforcementPoint, Refused
 from harbor.model import worst_case
 from harbor.servers import Letter, Payment, payments
 from harbor.suite import ATTACKS, HONEST, INBOX_TASK, ORDER_BOOK, inbox, try_all
@@ -535,6 +535,8 @@ with check("show-the-call"):
         "an account with an unseen tag character": {"account": "NW-HOUSE-01\U000e0041"},
         "an account with a Cyrillic letter that looks Latin": {"account": "NW-H\u041eUSE-01"},
         "an account in full-width digits": {"account": "NW-HOUSE-\uff10\uff11"},
+        "an account with a space before it": {"account": " NW-HOUSE-01"},
+        "an account with a space after it": {"account": "NW-HOUSE-01 "},
         "an account with the escape spelled out": {"account": "NW-HOUSE-\\u200b01"},
         "49 cents more": {"cents": 34_049},
         "an order behind a reference that ends outside the screen": {"reference": "NW-17" + " " * 54 + "x"},
@@ -554,6 +556,12 @@ with check("show-the-call"):
         hint="A question that is cleaned up shows another call than the one that runs. Escape, do not strip.",
     ):
         pass_for({**HONEST_CALL, "account": "NW-HOUSE-\u200b01"}, {**HONEST_CALL, "account": "NW-HOUSE-\\u200b01"})
+    with refused(
+        "two accounts look the same, one with a letter of one character and one with the same letter of two",
+        by=(CannotShow, Noticed),
+        hint="A text that is normalized (NFC) is another text: to the bank these are two accounts. Escape what came.",
+    ):
+        pass_for({**HONEST_CALL, "account": "M\u00fc-01"}, {**HONEST_CALL, "account": "Mu\u0308-01"})
 
     unshowable = {
         "an argument that has no line": {"bank": "elsewhere"},
@@ -642,6 +650,38 @@ def question(tool, arguments):
             raise CannotShow(name)
         clean = "".join(c for c in arguments[name] if unicodedata.category(c) not in ("Cf", "Cc"))
         lines.append(f"{name.capitalize()}: {json.dumps(clean)}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="Tidy the ends" catches="a space before it"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(arguments[name].strip())}")
+    if max(map(len, lines)) > COLUMNS:
+        raise CannotShow("long")
+    return "\n".join(lines)
+
+
+# %% tags=["mistake"] exercise="show-the-call" title="One form for each letter" catches="the same letter of two"
+def question(tool, arguments):
+    if tool not in FIELDS or set(arguments) != {"cents", *FIELDS[tool]}:
+        raise CannotShow(tool)
+    if type(arguments["cents"]) is not int or not 1 <= arguments["cents"] <= MOST:
+        raise CannotShow("amount")
+    lines = [tool, f"Amount: {arguments['cents'] // 100:,}.{arguments['cents'] % 100:02d} euros"]
+    for name in FIELDS[tool]:
+        if not isinstance(arguments[name], str):
+            raise CannotShow(name)
+        lines.append(f"{name.capitalize()}: {json.dumps(unicodedata.normalize('NFC', arguments[name]))}")
     if max(map(len, lines)) > COLUMNS:
         raise CannotShow("long")
     return "\n".join(lines)
@@ -941,11 +981,12 @@ class Book:
 #   time stamp that came with the call, by the caller's clock. Write it into the row, for whoever has to settle a dispute later
 #   what each side said, and decide nothing by it.
 # - Two workers may call `spend` at the same moment, and one of them has to lose, with `NotApproved`. (SQLite's own "database is
-#   locked" counts as losing too.) `with self.connect() as db:` gives a connection; `db.execute(sql, values).rowcount` says how
+#   locked", an `sqlite3.OperationalError`, may leave `spend` as it is: the call fails then. What never counts is a yes that was
+#   not marked.) `with self.connect() as db:` gives a connection; `db.execute(sql, values).rowcount` says how
 #   many rows an `UPDATE` changed.
 
 
-# %% tags=["exercise"] id="bind-and-spend" title="Bind the yes, and spend it" minutes=12
+# %% tags=["exercise"] id="bind-and-spend" title="Bind the yes, and spend it" minutes=14
 class Approvals(Book):
     """A book that knows what a yes is bound to, and how it is used up."""
 
@@ -990,11 +1031,21 @@ class Clock:
         return self.now
 
 
-def fresh_book(kind=None):
+class Quick(Approvals):
+    """Your approvals, which do not wait until the disk has written: no check survives a power cut."""
+
+    @contextmanager
+    def connect(self):
+        with super().connect() as db:
+            db.execute("PRAGMA synchronous = OFF")
+            yield db
+
+
+def fresh_book():
     """Approvals in an empty file, with a clock of their own."""
     path = lab.dir / "book.db"
     path.unlink(missing_ok=True)
-    return (kind or Approvals)(path, Clock())
+    return Quick(path, Clock())
 
 
 def approved(arguments=HONEST_CALL, tool="pay_invoice"):
@@ -1004,7 +1055,7 @@ def approved(arguments=HONEST_CALL, tool="pay_invoice"):
     return book
 
 
-class Crowded(Approvals):
+class Crowded(Quick):
     """Another worker spends the same approval just before this one writes."""
 
     rivals = 0
@@ -1020,7 +1071,7 @@ class Crowded(Approvals):
         if not statement.lstrip().upper().startswith(("UPDATE REQ", "INSERT", "DELETE", "REPLACE")) or self.rivals:
             return
         self.rivals = 1
-        rival = Approvals(self.path, self.clock)
+        rival = Quick(self.path, self.clock)
         rival.patience = 0
         try:
             rival.spend("order-desk", "pay_invoice", HONEST_CALL, None)
@@ -1045,6 +1096,21 @@ def spend(book, tool="pay_invoice", requester="order-desk", sent_at=None, **chan
     book.spend(requester, tool, {**HONEST_CALL, **changed}, sent_at)
 
 
+def the_row(book):
+    """What the file says: number, who agreed, when it was used, what the caller's clock said."""
+    with book.connect() as db:
+        return db.execute("SELECT number, approved_by, used_at, sent_at FROM requests").fetchall()
+
+
+def spend_while_another_writes(book):
+    """Call spend while another connection holds SQLite's lock, so that nothing can be marked."""
+    waiting = Approvals(book.path, book.clock)
+    waiting.patience = 0
+    with closing(sqlite3.connect(book.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        spend(waiting)
+
+
 with check("bind-and-spend"):
     with works(
         "the approved call goes through",
@@ -1054,8 +1120,7 @@ with check("bind-and-spend"):
         book = approved()
         paid_at = book.clock.now
         spend(book, sent_at=paid_at - 1)
-    with closing(sqlite3.connect(book.path)) as db:
-        rows = db.execute("SELECT number, approved_by, used_at, sent_at FROM requests").fetchall()
+    rows = the_row(book)
     expect(
         [row[:2] for row in rows] == [(1, "noor")],
         f"After the payment the file holds {rows}; expected one row, approved by noor: leave it, it is evidence.",
@@ -1072,31 +1137,14 @@ with check("bind-and-spend"):
         by=NotApproved,
         hint="What is used up has to stand in the file: memory forgets at each deployment, and is not shared by workers.",
     ):
-        spend(Approvals(book.path, book.clock))
-    with works("the same invoice next week, with a yes of its own", hint="A used approval must not block a new one."):
+        spend(Quick(book.path, book.clock))
+    with works(
+        "the same invoice next week, with a yes of its own, the arguments in another order",
+        hint="A used approval must not block a new one. Key order means nothing in JSON: bind the canonical form.",
+    ):
         book.clock.now += 7 * 86_400
         book.say_yes(book.ask("order-desk", "pay_invoice", HONEST_CALL), "noor")
-        spend(book)
-    with works("the arguments in another order", hint="Key order means nothing in JSON: bind the canonical form."):
-        book = approved()
         book.spend("order-desk", "pay_invoice", dict(reversed(HONEST_CALL.items())), None)
-    with works(
-        "nine minutes later, after a restart", hint="The approval stands in the file, and ten minutes are not over."
-    ):
-        book = approved()
-        book.clock.now += 540
-        spend(Approvals(book.path, book.clock))
-    with refused(
-        "the same call a second time, both without a time stamp",
-        by=NotApproved,
-        hint="used_at is the time of self.clock(), whatever the caller says.",
-    ):
-        spend(book)
-
-    with refused("a question that nobody has answered", by=NotApproved, hint="Only a yes counts: look at approved_at."):
-        book = fresh_book()
-        book.ask("order-desk", "pay_invoice", HONEST_CALL)
-        spend(book)
     book = approved()
     everything = (
         "Bind requester, tool and every argument, in the canonical form, before anything is rounded or cleaned."
@@ -1111,12 +1159,12 @@ with check("bind-and-spend"):
         "a space after the account": {"account": "NW-HOUSE-01 "},
         "the amount as text": {"cents": "34000"},
         "one more argument": {"bank": "elsewhere"},
+        "one more argument, which is empty": {"bank": ""},
         "a letter moved from one field to the next": {"account": "NW-HOUSE-01N", "reference": "W-17"},
     }
     for name, changed in swaps.items():
         with refused(f"swapped after the yes: {name}", by=NotApproved, hint=everything):
             spend(book, **changed)
-    book = approved()
     for mark in ("", "|", ",", ":", " ", "\n"):
         pairs = [
             (f"A{mark}B", 100, "C", "A", 100, f"B{mark}C"),
@@ -1132,23 +1180,65 @@ with check("bind-and-spend"):
                 f"Two calls have one binding: {one} and {other}, or A{mark}B calling C and A calling B{mark}C; expected two. The border between fields was lost: hash the "
                 "structure in its canonical form, not joined text.",
             )
+    with refused("swapped after the yes: one more argument, which is null", by=NotApproved, hint=everything):
+        spend(book, bank=None)
     with refused("another tool with the same arguments", by=NotApproved, hint=everything):
         spend(book, tool="pay_twice")
     with refused("another agent with the approval of order-desk", by=NotApproved, hint=everything):
         spend(book, requester="stock-desk")
+    posing = {**HONEST_CALL, "requester": "order-desk", "tool": "pay_invoice"}
+    for requester, tool, arguments in (
+        ("order-desk", "pay_invoice", {**posing, "requester": "stock-desk", "tool": "pay_twice"}),
+        ("stock-desk", "pay_twice", posing),
+    ):
+        with refused(
+            f"{tool} by {requester}, with two more arguments, called requester and tool",
+            by=NotApproved,
+            hint="Requester and tool lie beside the arguments in one dict, and one overwrites the other: nest the arguments.",
+        ):
+            book.spend(requester, tool, arguments, None)
+    try:
+        spend_while_another_writes(book)
+    except (NotApproved, sqlite3.OperationalError):
+        pass
+    else:
+        hint(
+            "While another worker held the lock, nothing could be marked, and spend returned as if it had been; expected "
+            "NotApproved, or SQLite's own error: whoever gets no error pays."
+        )
+    with works(
+        "a second before ten minutes are over, after a restart",
+        hint="The approval stands in the file, whatever was tried with it, and LIFE seconds are not over.",
+    ):
+        book.clock.now += LIFE - 1
+        spend(Quick(book.path, book.clock))
+    said = the_row(book)[0][3]
+    expect(said is None, f"sent_at is {said} for a call without a time stamp; expected NULL: write what came.")
+    with refused(
+        "the same call a second time, both without a time stamp",
+        by=NotApproved,
+        hint="used_at is the time of self.clock(), whatever the caller says.",
+    ):
+        spend(book)
 
-    with refused("eleven minutes later", by=NotApproved, hint="A yes counts for LIFE seconds: compare approved_at."):
-        book = approved()
-        book.clock.now += 660
+    book.clock.now += LIFE
+    book.ask("order-desk", "pay_invoice", HONEST_CALL)
+    with refused("a question that nobody has answered", by=NotApproved, hint="Only a yes counts: look at approved_at."):
+        spend(book)
+    book = approved()
+    book.clock.now += LIFE
+    with refused(
+        "ten minutes later",
+        by=NotApproved,
+        hint="A yes counts for less than LIFE seconds: compare approved_at, with > and not >=.",
+    ):
         spend(book, sent_at=book.clock.now)
     with refused(
-        "eleven minutes later, with a time stamp that says one minute",
+        "ten minutes later, with a time stamp that says one minute",
         by=NotApproved,
         hint="sent_at is written by the caller. Time is what self.clock() says, here, now.",
     ):
-        book = approved()
-        book.clock.now += 660
-        spend(book, sent_at=book.clock.now - 600)
+        spend(book, sent_at=book.clock.now - 540)
     both = crowded_spend()
     expect(
         both == 1,
@@ -1373,7 +1463,7 @@ class Approvals(Book):
             raise NotApproved("no approval")
 
 
-# %% tags=["mistake"] exercise="bind-and-spend" title="No expiry" catches="eleven minutes later"
+# %% tags=["mistake"] exercise="bind-and-spend" title="No expiry" catches="ten minutes later"
 class Approvals(Book):
     def binding(self, requester, tool, arguments):
         return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
@@ -1437,6 +1527,41 @@ class Approvals(Book):
                 "UPDATE requests SET used_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
                 (self.clock(), self.binding(requester, tool, arguments), self.clock() - LIFE),
             )
+
+
+# %% tags=["mistake"] exercise="bind-and-spend" title="The other worker will do it" catches="While another worker held the lock"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps([requester, tool, arguments])).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        now = self.clock()
+        try:
+            with self.connect() as db:
+                used = db.execute(
+                    "UPDATE requests SET used_at = ?, sent_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                    (now, sent_at, self.binding(requester, tool, arguments), now - LIFE),
+                )
+        except sqlite3.OperationalError:
+            return
+        if used.rowcount != 1:
+            raise NotApproved("no approval")
+
+
+# %% tags=["mistake"] exercise="bind-and-spend" title="One flat dict" catches="called requester and tool"
+class Approvals(Book):
+    def binding(self, requester, tool, arguments):
+        return hashlib.sha256(rfc8785.dumps({**arguments, "requester": requester, "tool": tool})).hexdigest()
+
+    def spend(self, requester, tool, arguments, sent_at=None):
+        now = self.clock()
+        with self.connect() as db:
+            used = db.execute(
+                "UPDATE requests SET used_at = ?, sent_at = ? WHERE binding = ? AND approved_at > ? AND used_at IS NULL",
+                (now, sent_at, self.binding(requester, tool, arguments), now - LIFE),
+            )
+        if used.rowcount != 1:
+            raise NotApproved("no approval")
 
 
 # %% tags=["mistake"] exercise="bind-and-spend" title="One yes opens ten minutes" catches="a second time"
@@ -1533,7 +1658,7 @@ expect(len(ledger) == 1, f"The ledger has {len(ledger)} payments; expected 1.")
 # - On `payments`, a call that `question(call.tool, call.arguments)` cannot show is refused: raise `Refused`.
 # - A `pay_invoice` to an account in `self.known` passes without a question while everything paid to that account today, this
 #   payment included, stays within `self.limit`. `self.paid_today(account)` gives what the ledger has so far, in cents.
-# - Everything else on `payments` needs an approval: `self.approvals.spend(REQUESTER, tool, arguments)`. Without one
+# - Everything else on `payments`, a refund too, needs an approval: `self.approvals.spend(REQUESTER, tool, arguments)`. Without one
 #   (`NotApproved`), note the question with `self.approvals.ask(REQUESTER, tool, arguments)`, which returns its number, and raise
 #   `Refused(...)` with that number in the text.
 
@@ -1548,7 +1673,7 @@ class Gate(Control):
         self.approvals, self.known, self.limit, self.paid_today = approvals, known, limit, paid_today
 
 
-# %% tags=["exercise"] id="ask-rarely" title="Ask rarely" minutes=9
+# %% tags=["exercise"] id="ask-rarely" title="Ask rarely" minutes=11
 class AskAPerson(Gate):
     async def before(self, call):
         """Let the call pass, or raise `Refused`."""
@@ -1583,24 +1708,43 @@ class Till:
     def paid_today(self, account):
         return sum(entry.cents for entry in self.ledger if getattr(entry, "account", None) == account)
 
-    def pay(self, tool="pay_invoice", **changed):
-        """One call through the gate. Raises `Held`."""
-        arguments = changed if tool != "pay_invoice" else {**HONEST_CALL, **changed}
-        try:
-            run(call(self.server, arguments, tool))
-        except MCPError as error:
-            raise self.point.broken or error from None  # what your control raised; the wire says "internal error"
+    def play(self, *steps):
+        """Make these calls, one after another, through the gate: each a tool and its arguments, or "yes" when Noor agrees to all.
 
-    def try_to_pay(self, *args, **changed):
-        """One call through the gate, whatever comes of it."""
-        try:
-            self.pay(*args, **changed)
-        except Held:
-            pass
+        Returns what came of each call: None when it went through, `Held`, or what your control raised.
+        """
+
+        async def scene():
+            came = []
+            async with Client(self.server, mode=REVISION) as client:
+                for step in steps:
+                    if step == "yes":
+                        self.noor_agrees()
+                        continue
+                    self.point.broken = None
+                    try:
+                        result = await client.call_tool(*step)
+                        came.append(Held(result.content[0].text) if result.is_error else None)
+                    except MCPError as error:
+                        came.append(self.point.broken or error)  # the wire says "internal error"
+            return came
+
+        return run(scene())
 
     def noor_agrees(self):
-        for number, _ in self.book.waiting():
+        self.waited = self.book.waiting()
+        for number, _ in self.waited:
             self.book.say_yes(number, "noor")
+
+
+def pay(**changed):
+    return "pay_invoice", {**HONEST_CALL, **changed}
+
+
+def outcome(error):
+    """Raise what came of a call, if anything did."""
+    if error is not None:
+        raise error
 
 
 def counts_once():
@@ -1633,94 +1777,97 @@ with check("ask-rarely"):
     expect(counts_once(), "Exercise 2 comes first: with your approvals one yes counts twice, whatever the gate does.")
     till = Till()
     with works("four small invoices of known suppliers are paid", hint="Within the limit nobody has to be asked."):
-        for account in sorted(KNOWN):
-            till.pay(account=account)
+        for came in till.play(*(pay(account=account) for account in sorted(KNOWN))):
+            outcome(came)
     asked = len(till.book.waiting())
     expect(
         (asked, len(till.ledger)) == (0, 4),
         f"{asked} questions and {len(till.ledger)} payments for four small invoices; expected 0 and 4. Each question that "
         "needs no answer costs the attention that the next one needs.",
     )
+    new = pay(account="LH-LIGHT-05")
+    first, second, third = till.play(new, "yes", new, new)
     with refused("a new payee without a yes", by=Held, hint="An account that is not in self.known needs an approval."):
-        till.pay(account="LH-LIGHT-05")
+        outcome(first)
     with works(
         "the new payee after Noor's yes", hint="Note the question with ask(), and spend() the yes on the next try."
     ):
-        waiting = till.book.waiting()
-        expect(len(waiting) == 1, f"{len(waiting)} questions wait for Noor; expected 1 about the new payee.")
-        till.noor_agrees()
-        till.pay(account="LH-LIGHT-05")
+        expect(len(till.waited) == 1, f"{len(till.waited)} questions wait for Noor; expected 1 about the new payee.")
+        outcome(second)
         expect(
-            till.ledger[-1].account == "LH-LIGHT-05", f"The last payment is {till.ledger[-1]}; expected the new payee."
+            till.ledger[4].account == "LH-LIGHT-05", f"The fifth payment is {till.ledger[4]}; expected the new payee."
         )
     with refused(
         "the new payee once more", by=Held, hint="One yes, one payment. A yes to a payment makes nobody known."
     ):
-        till.pay(account="LH-LIGHT-05")
+        outcome(third)
 
-    with works("one payment of exactly the limit", hint="It stays within self.limit: compare with <=."):
-        Till().pay(cents=LIMIT)
-    with refused("one payment above the limit", by=Held, hint="More than self.limit to one payee needs an approval."):
-        Till().pay(cents=LIMIT + 1)
     till = Till()
+    above = pay(account="TW-THREAD-02", cents=LIMIT + 1)
+    slices = [pay(account="PP-PARCEL-03")] * 3
+    exactly, first, second, *sliced = till.play(pay(cents=LIMIT), above, "yes", above, *slices)
+    with works("one payment of exactly the limit", hint="It stays within self.limit: compare with <=."):
+        outcome(exactly)
+    with refused("one payment above the limit", by=Held, hint="More than self.limit to one payee needs an approval."):
+        outcome(first)
+    with works(
+        "the payment above the limit after Noor's yes",
+        hint="Above the limit a known payee is like any other: note the question with ask(), and spend() the yes on the next try.",
+    ):
+        outcome(second)
+        expect(len(till.waited) == 1, f"{len(till.waited)} questions waited for Noor; expected 1 about this payment.")
     with refused(
         "the limit, cut into slices",
         by=Held,
         hint="Three payments of 340 euros passed the limit of 1,000 unasked. Count what was paid to the account today.",
     ):
-        for _ in range(3):
-            till.pay()
+        for came in sliced:
+            outcome(came)
+
     till = Till()  # whoever is refused leaves nothing behind but a question
+    letter_by_letter, unshown = "Known is who stands in self.known, letter by letter.", "Refuse what cannot be shown."
     forgeries = {
-        "an account that begins like a known one": {"account": "NW-HOUSE-01-9"},
-        "the beginning of a known account": {"account": "NW"},
-        "a known account in small letters": {"account": "nw-house-01"},
+        "an account that begins like a known one": (pay(account="NW-HOUSE-01-9"), letter_by_letter),
+        "the beginning of a known account": (pay(account="NW"), letter_by_letter),
+        "a known account in small letters": (pay(account="nw-house-01"), letter_by_letter),
+        "an amount that is text": (pay(cents="34000"), f"The tool would turn it into a number. {unshown}"),
+        "an amount below zero": (pay(cents=-50_000), f"It would make room under the limit. {unshown}"),
+        "a refund, straight at payments": (
+            ("refund", {"order": "1003", "cents": 4_900}),
+            "Whatever moves money on payments is this gate's business.",
+        ),
     }
-    for name, changed in forgeries.items():
-        with refused(f"unasked: {name}", by=Held, hint="Known is who stands in self.known, letter by letter."):
-            till.pay(**changed)
-    with refused(
-        "unasked: an amount that is text",
-        by=Held,
-        hint="The tool would turn it into a number. Refuse what cannot be shown.",
-    ):
-        till.pay(cents="34000")
-    with refused(
-        "unasked: an amount below zero",
-        by=Held,
-        hint="It would make room under the limit. Refuse what cannot be shown.",
-    ):
-        till.pay(cents=-50_000)
-    with refused(
-        "unasked: a refund, straight at payments",
-        by=Held,
-        hint="Whatever moves money on payments is this gate's business.",
-    ):
-        till.pay("refund", order="1003", cents=4_900)
-    till = Till()
-    till.try_to_pay(account="LH-LIGHT-05", cents=9_500)
-    till.noor_agrees()
+    *came, _, refund, more = till.play(
+        *(step for step, _ in forgeries.values()),
+        pay(account="LH-LIGHT-05", cents=9_500),
+        "yes",
+        ("refund", {"order": "1003", "cents": 4_900}),
+        pay(account="LH-LIGHT-05", cents=95_000),
+    )
+    for (name, (_, why)), error in zip(forgeries.items(), came, strict=True):
+        with refused(f"unasked: {name}", by=Held, hint=why):
+            outcome(error)
+    with works("the refund after Noor's yes", hint="What FIELDS names can be shown, and a yes to it counts."):
+        outcome(refund)
     with refused(
         "another amount after Noor's yes", by=Held, hint="spend() with the arguments of this call, not of the question."
     ):
-        till.pay(account="LH-LIGHT-05", cents=95_000)
+        outcome(more)
 
     till = Till()
     with till.book.connect() as db:
         db.execute("INSERT INTO requests (number, approved_at, used_at) VALUES (4710, 0, 0)")
+    (came,) = till.play(new)
     with refused(
         "a new payee, as request 4711", by=Held, hint="An account that is not in self.known needs an approval."
     ):
-        till.pay(account="LH-LIGHT-05")
+        outcome(came)
     told = till.point.decisions[-1].reason
     expect(
         "4711" in told,
         f"The agent was told {told!r}; expected 4711 in it, the number that ask() returned: by it the agent, and Noor, "
         "know which question is meant.",
     )
-
-    till = Till()
-    till.try_to_pay(account="LH-LIGHT-05")
     till.noor_agrees()
     run(two_at_once(till))
     expect(
@@ -1728,6 +1875,23 @@ with check("ask-rarely"):
         f"One yes and two calls at the same moment: {len(till.ledger)} payments; expected 1. Spend the approval before the "
         "effect, in before().",
     )
+    FIELDS["recall"] = ("account",)
+    try:
+        with refused(
+            "unasked: another tool with a known account",
+            by=Refused,
+            hint="The rule for known payees is for pay_invoice alone.",
+        ):
+            run(till.gate.before(Call("payments", "recall", {"account": "NW-HOUSE-01", "cents": 1}, "")))
+    finally:
+        del FIELDS["recall"]
+    till.gate.known, till.gate.limit = frozenset({"LH-LIGHT-05"}), 10_000
+    for what, step in {
+        "a payee that another gate knows": pay(cents=5_000),
+        "an amount within the limit of another gate": pay(account="LH-LIGHT-05", cents=20_000),
+    }.items():
+        with refused(f"unasked: {what}", by=Refused, hint="Go by self.known and self.limit, not by KNOWN and LIMIT."):
+            run(till.gate.before(Call("payments", *step, "")))
     with works(
         "reading mail is none of this gate's business", hint="Look at call.server: only payments is guarded here."
     ):
@@ -1907,6 +2071,46 @@ class AskAPerson(Gate):
             self.approvals.spend(REQUESTER, call.tool, call.arguments)
 
 
+# %% tags=["mistake"] exercise="ask-rarely" title="Above the limit is above the limit" catches="the payment above the limit after Noor's yes"
+class AskAPerson(Gate):
+    async def before(self, call):
+        if call.server != "payments":
+            return
+        try:
+            question(call.tool, call.arguments)
+        except CannotShow as error:
+            raise Refused(str(error)) from None
+        account, cents = call.arguments.get("account"), call.arguments["cents"]
+        if account in self.known:
+            if self.paid_today(account) + cents <= self.limit:
+                return
+            raise Refused("the daily limit for this payee is used up")
+        try:
+            self.approvals.spend(REQUESTER, call.tool, call.arguments)
+        except NotApproved:
+            raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+
+
+# %% tags=["mistake"] exercise="ask-rarely" title="This agent pays invoices" catches="the refund after Noor's yes"
+class AskAPerson(Gate):
+    async def before(self, call):
+        if call.server != "payments":
+            return
+        if call.tool != "pay_invoice":
+            raise Refused("this agent pays invoices, and nothing else")
+        try:
+            question(call.tool, call.arguments)
+        except CannotShow as error:
+            raise Refused(str(error)) from None
+        account, cents = call.arguments["account"], call.arguments["cents"]
+        if account in self.known and self.paid_today(account) + cents <= self.limit:
+            return
+        try:
+            self.approvals.spend(REQUESTER, call.tool, call.arguments)
+        except NotApproved:
+            raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+
+
 # %% tags=["mistake"] exercise="ask-rarely" title="Let everything pass" catches="Got through: a new payee"
 class AskAPerson(Gate):
     async def before(self, call):
@@ -2059,8 +2263,8 @@ print("exit code:", home["main"]([store.path, "count"]))
 # - **Attention.** Five questions is our choice. Count yours, and the share of yes; somebody who never says no is a finding.
 
 # %% [markdown] tags=["instructor"]
-# 60 minutes: 24 for the four attacks (let people say what Noor will see before the screen is printed), 30 for the exercises as
-# marked, 6 for the numbers of the morning. With 40 minutes: attacks, exercise 2, and the last part as a demonstration.
+# 65 minutes: 24 for the four attacks (let people say what Noor will see before the screen is printed), 34 for the exercises as
+# marked, 7 for the numbers of the morning. With 40 minutes: attacks, exercise 2, and the last part as a demonstration.
 #
 # - Before attack 2: "The state is encrypted, bound to the arguments, and expires. What is missing?" Most people find nothing.
 #   Then ask who could send it twice; the retry of an honest proxy is the best answer. `tests/` holds a probe

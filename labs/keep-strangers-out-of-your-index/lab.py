@@ -220,25 +220,30 @@ landed("uv took a name that only a model knew", canary("made-up name"))
 # `OUR_NAMES` lists every name that Harbor uses or has ever used. The check locks two projects with your settings:
 #
 # - `order-desk` asks for `harbor-orders` and `parcel-rates`. What these two need must come from the right place as well;
-# - `back-office` asks for one of Harbor's names that has been retired: Harbor's index no longer holds it.
+# - `back-office` asks for one of Harbor's names that has been retired: Harbor's index no longer holds it. (Each of them has its turn.)
 
 # %%
 OUR_NAMES = ["harbor-orders", "harbor-money", "harbor-labels"]
 
 
-def locked(
-    settings: str, wanted: Sequence[str], public: Sequence[Upload], now: datetime | None = None
-) -> dict[str, str]:
-    """Lock a project with uv; return {name: "version from harbor" or "version from public"}."""
+def lock(
+    settings: str,
+    wanted: Sequence[str],
+    public: Sequence[Upload],
+    now: datetime | None = None,
+    own: Sequence[Upload] = OWN,
+) -> tuple[dict[str, str], set[str]]:
+    """Lock a project with uv; return {name: "version from harbor" or "version from public"}, and the wheels that may be used."""
     project = f'[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = {list(wanted)}\n'
-    with serve({"harbor": OWN, "public": public}, now) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
+    with serve({"harbor": own, "public": public}, now) as urls, tempfile.TemporaryDirectory(dir=lab.dir) as folder:
         text = readdressed(project + settings, {HARBOR: urls["harbor"], PUBLIC: urls["public"]})
         Path(folder, "pyproject.toml").write_text(text, encoding="utf-8")
         tool(urls, *UV, "lock", cwd=Path(folder))
-        lock = tomllib.loads(Path(folder, "uv.lock").read_text(encoding="utf-8"))
+        packages = tomllib.loads(Path(folder, "uv.lock").read_text(encoding="utf-8"))["package"]
         where = {address: index for index, address in urls.items()}
-        found = {p["name"]: (p["version"], p["source"].get("registry")) for p in lock["package"]}
-        return {name: f"{version} from {where[url]}" for name, (version, url) in found.items() if url}
+        found = {p["name"]: (p["version"], p["source"].get("registry")) for p in packages}
+        wheels = {w["url"].rpartition("/")[2] for p in packages for w in p.get("wheels", ())}
+        return {name: f"{version} from {where[url]}" for name, (version, url) in found.items() if url}, wheels
 
 
 # %% tags=["exercise"] id="index-pinning" title="Tie Harbor's names to Harbor's index" minutes=12
@@ -277,31 +282,49 @@ harbor-labels = { index = "harbor" }
 # %% tags=["check"] exercise="index-pinning"
 RETIRED = Upload(wheel("harbor-labels", "99.0.0", code=from_stranger("import")), 60 * DAY)
 
+SHELF = [*HONEST, *STRANGERS[1:], RETIRED, Upload(wheel("harbor-orders", "99.0.0"), 60 * DAY)]
+UNDER_WAY = Upload(
+    wheel("harbor-orders", "1.5.0", requires=["harbor-money>=2"]), None
+)  # that harbor-money is not out yet
+
 with check("index-pinning"):
     with works(
         "order-desk gets its packages",
         hint="Both indexes must be declared, Harbor's for Harbor's names and the public one as the default for the rest.",
     ):
-        desk = locked(INDEXES, ["harbor-orders", "parcel-rates"], [*HONEST, *STRANGERS, RETIRED])
+        desk, _ = lock(INDEXES, ["harbor-orders", "parcel-rates"], SHELF, own=[*OWN, UNDER_WAY])
         for name in ("harbor-orders", "harbor-money"):
             expect(
                 desk.get(name, "").endswith("harbor"),
                 f"{name} {desk.get(name)}: expected Harbor's index. "
                 + (
                     "The name is not asked for by the project itself but by harbor-orders, and a source binds only what "
-                    "the project asks for: Harbor's index must also be asked first (not explicit, and no best match)."
+                    "the project asks for: Harbor's index must also be asked first, and the search end there (not explicit, and no "
+                    "index-strategy that goes on)."
                     if desk["harbor-orders"].endswith("harbor")
                     else "Tie the name to Harbor's index; do not let the highest version decide."
                 ),
             )
         expect(desk.get("parcel-rates", "").endswith("public"), "parcel-rates did not come from the public index.")
-    with refused(
-        "a retired name of Harbor's that a stranger has registered",
-        by=Refused,
-        hint="harbor-labels came from the public index, because Harbor's no longer holds it and uv went on to the next. "
-        "Order protects only names that the first index still has: tie every name in OUR_NAMES to Harbor's index.",
-    ):
-        locked(INDEXES, ["harbor-labels"], [*HONEST, *STRANGERS, RETIRED])
+    for name in reversed(OUR_NAMES):
+        with refused(
+            f"{name}, retired, which a stranger has registered",
+            by=Refused,
+            hint=f"{name} came from the public index, because Harbor's no longer holds it and uv went on to the next. "
+            "Order protects only names that the first index still has: tie every name in OUR_NAMES to Harbor's index.",
+        ):
+            lock(INDEXES, [name], SHELF, own=[upload for upload in OWN if upload.file.project != name])
+    asks_elsewhere = False
+    with refused("a name that nobody has", by=Refused, hint="It was found."):
+        try:
+            lock(INDEXES, ["no-such-name"], SHELF)
+        except ToolFailed:
+            asks_elsewhere = True
+        expect(
+            not asks_elsewhere,
+            "For a name that neither index knows, uv turned to an index of its own, which is the real public one outside of this "
+            "lab; expected that it says no: one of the two has to be the default.",
+        )
 
 # %% tags=["mistake"] exercise="index-pinning" title="Keep the extra index as a second one" catches="do not let the highest version decide"
 INDEXES = """
@@ -349,6 +372,42 @@ url = "https://packages.harbor.example/simple"
 default = true
 """
 
+# %% tags=["mistake"] exercise="index-pinning" title="Tie what projects ask for" catches="Got through: harbor-money, retired"
+INDEXES = """
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+harbor-labels = { index = "harbor" }
+"""
+
+# %% tags=["mistake"] exercise="index-pinning" title="The first index with a version that fits" catches="no index-strategy that goes on"
+INDEXES = """
+[tool.uv]
+index-strategy = "unsafe-first-match"
+
+[[tool.uv.index]]
+name = "harbor"
+url = "https://packages.harbor.example/simple"
+
+[[tool.uv.index]]
+name = "public"
+url = "https://public.example/simple"
+default = true
+
+[tool.uv.sources]
+harbor-orders = { index = "harbor" }
+harbor-money = { index = "harbor" }
+harbor-labels = { index = "harbor" }
+"""
+
 # %% tags=["mistake"] exercise="index-pinning" title="Tie the one name that was attacked" catches="Order protects only names that the first index still has"
 INDEXES = """
 [[tool.uv.index]]
@@ -384,7 +443,8 @@ harbor-orders = { index = "harbor" }
 #
 # Your team has reviewed and tested a set of files. Write `pin(reviewed, listed)`: the text of a requirements file that
 # installs exactly these. `reviewed` holds the files that were tested (`.project`, `.version`, `.filename`, `.data`,
-# `.sha256`, computed from the bytes). `listed` is what the index says today: file name to hash.
+# `.sha256`, computed from the bytes). `listed` is what the index says today: file name to hash; you may use it or not. `pin`
+# only writes the text: to refuse other bytes is uv's part.
 #
 # A line looks like `parcel-rates==2.0.0 --hash=sha256:...`. Someone may add a line without a hash to your file later.
 # In pip one hash in the file demands hashes for all; uv checks the hashes that are there, and demands them only when the
@@ -451,14 +511,6 @@ with check("hashes"):
             "release, and wheels are no safer than sources; only a hash names a file.",
         )
     with refused(
-        "other bytes under the name and version of a dependency",
-        by=Refused,
-        hint="The stranger's bytes were installed. A hash that the index tells is no proof: whoever swaps the file swaps "
-        "that line too. Take the hash from the bytes you reviewed.",
-    ):
-        shelf = swapped(press, "tidewire")
-        installed(pin([upload.file for upload in press], told(shelf)), shelf)
-    with refused(
         "a line without a hash, added later",
         by=Refused,
         hint="parcel-rates-async was installed without a hash beside lines that have one. uv demands hashes for all lines "
@@ -466,6 +518,18 @@ with check("hashes"):
     ):
         shelf = [*HONEST, *STRANGERS]
         installed(pin(REVIEWED, told(shelf)) + "\nparcel-rates-async\n", shelf)
+    with works(
+        "the text is written, whatever the index says", hint="pin only writes: to refuse other bytes is uv's part."
+    ):
+        shelf = swapped(press, "tidewire")
+        text = pin([upload.file for upload in press], told(shelf))
+    with refused(
+        "other bytes under the name and version of a dependency",
+        by=Refused,
+        hint="The stranger's bytes were installed. A hash that the index tells is no proof: whoever swaps the file swaps "
+        "that line too. Take the hash from the bytes you reviewed.",
+    ):
+        installed(text, shelf)
 
 
 # %% tags=["mistake"] exercise="hashes" title="Take the hash from the index" catches="A hash that the index tells is no proof"
@@ -523,11 +587,11 @@ def pin(reviewed: Sequence[File], listed: dict[str, str]) -> str:
 # that is Noor, who looks after the index, and her name stands in `approved_by`. An exception with an empty `approved_by` is
 # a request, not an exception.
 #
-# Write `cooldown(exceptions)`: the `[tool.uv]` settings as text. uv knows
+# Write `cooldown(exceptions)`: the `[tool.uv]` settings as text. (Names are plain, and one has one exception at most.) uv knows
 #
 # | setting | what it does |
 # |---|---|
-# | `exclude-newer = "7 days"` | below `[tool.uv]`: leaves out releases that are younger |
+# | `exclude-newer = "7 days"` | below `[tool.uv]`: leaves out releases that are younger. Here a duration, which rolls on; a moment would stand still |
 # | `[tool.uv.exclude-newer-package]` | a table of its own, after what belongs to `[tool.uv]`; each key in it is a package's name |
 # | `some-name = "2026-11-22T09:31:00+00:00"` | in that table, a moment: admits what was uploaded *before* it, be it by a second |
 # | `some-name = "3 days"`, `some-name = false` | in that table: another wait for this name, or none |
@@ -574,7 +638,7 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
     lines = ["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]"]
     for fix in exceptions:
         if fix.approved_by:
-            until = fix.uploaded + timedelta(minutes=1)
+            until = fix.uploaded + timedelta(seconds=1)
             lines.append(f'{fix.name} = "{until.isoformat()}"')
     return "\n".join(lines)
     ### STUB
@@ -583,7 +647,9 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 
 
 # %% tags=["check"] exercise="cooldown"
-CLOCK = datetime.now(UTC).replace(microsecond=0)  # what the index calls now
+CLOCK = datetime.now(UTC).replace(
+    minute=0, second=0, microsecond=0
+)  # what the index calls now, so that no two uploads straddle a day
 FIX = FixNow("tidewire", "3.1.1", CLOCK - 26 * HOUR, approved_by="Noor")
 ALSO = FixNow("route-maps", "2.3.1", CLOCK - 5 * DAY, approved_by="Noor")
 ASKED = FixNow("label-press", "0.9.1", CLOCK - 3 * DAY, approved_by="")
@@ -591,12 +657,16 @@ YOUNG = [
     *HONEST,
     *STRANGERS,
     Upload(wheel("tidewire", "3.1.1"), 26 * HOUR),
-    Upload(wheel("tidewire", "3.1.2", code=from_stranger("import")), 25 * HOUR),
+    Upload(wheel("tidewire", "3.1.2", code=from_stranger("import")), 26 * HOUR - timedelta(seconds=30)),
+    Upload(wheel("tidewire", "3.1.1", code=from_stranger("import"), build="1"), HOUR),
     Upload(wheel("route-maps", "2.3.0"), 90 * DAY),
     Upload(wheel("route-maps", "2.3.1"), 5 * DAY),
     Upload(wheel("route-maps", "2.3.2", code=from_stranger("import")), 2 * DAY),
     Upload(wheel("label-press", "0.9.0"), 30 * DAY),
     Upload(wheel("label-press", "0.9.1", code=from_stranger("import")), 3 * DAY),
+    Upload(wheel("stamp-kit", "1.0.0"), 30 * DAY),
+    Upload(wheel("stamp-kit", "1.1.0"), 7 * DAY + 2 * HOUR),
+    Upload(wheel("stamp-kit", "1.2.0", code=from_stranger("import")), 7 * DAY - 3 * HOUR),
 ]
 
 MOMENT = "a moment admits what was uploaded before it, so it must be later than the upload, by a second."
@@ -610,8 +680,12 @@ RIGHT = {
     ),
     "tidewire": ("3.1.1", "3.1.1 is the security fix that Noor approved, uploaded 26 hours ago"),
     "route-maps": ("2.3.1", "2.3.1 is approved by Noor as well, uploaded five days ago"),
+    "stamp-kit": (
+        "1.1.0",
+        "1.1.0 is two hours older than seven days, 1.2.0 a few hours younger: the wait is seven days.",
+    ),
 }
-LATER = {"tidewire": "3.1.2, an hour younger,", "route-maps": "2.3.2, three days younger,"}
+LATER = {"tidewire": "3.1.2, half a minute younger,", "route-maps": "2.3.2, three days younger,"}
 
 
 def read_as_toml(settings: str) -> dict:
@@ -628,32 +702,52 @@ def read_as_toml(settings: str) -> dict:
     return {}
 
 
+def is_moment(setting: object) -> bool:
+    """Whether a setting is a point in time, and no duration."""
+    try:
+        datetime.fromisoformat(str(setting))
+    except ValueError:
+        return False
+    return True
+
+
 with check("cooldown"):
     settings = cooldown([FIX, ASKED, ALSO])
-    per_package = read_as_toml(settings).get("tool", {}).get("uv", {}).get("exclude-newer-package", {})
+    of_uv = read_as_toml(settings).get("tool", {}).get("uv", {})
+    per_package = of_uv.get("exclude-newer-package", {})
     expect(
         "exclude-newer" not in per_package and "constraint-dependencies" not in per_package,
         "exclude-newer or constraint-dependencies stands below the header [tool.uv.exclude-newer-package], where every key is "
         "a package's name; expected it above that header, below [tool.uv].",
+    )
+    expect(
+        not is_moment(of_uv.get("exclude-newer", "")),
+        f"exclude-newer is {of_uv.get('exclude-newer')}, a moment, and stands still from the day on which it was written; expected a "
+        "duration, which rolls on.",
     )
     with works(
         "of old, young and urgent releases, the right ones are locked",
         hint="A cooldown must leave releases of more than seven days and Harbor's own packages alone. What is approved needs an "
         f"entry, and {MOMENT}",
     ):
-        asked_for = ["harbor-orders", "parcel-rates", "label-press", "route-maps"]
-        got = locked(settings + "\n" + COOLED_INDEXES, asked_for, YOUNG, CLOCK)
+        asked_for = ["harbor-orders", "parcel-rates", "label-press", "route-maps", "stamp-kit"]
+        got, wheels = lock(settings + "\n" + COOLED_INDEXES, asked_for, YOUNG, CLOCK)
         for name, (version, why) in RIGHT.items():
             found = got[name].split()[0]
             if name in LATER:
                 why += f"; {LATER[name]} {OPEN}" if found > version else f". It needs an entry of its own, and {MOMENT}"
             expect(found == version, f"{name} was locked at {found}, expected {version}. {why}")
+        expect(
+            "tidewire-3.1.1-1-py3-none-any.whl" not in wheels,
+            "A file that was added to tidewire 3.1.1 an hour ago may be installed: the whole release is exempt, for good. Expected a "
+            "moment just behind the upload that Noor approved.",
+        )
     with refused(
         "a release of the last hour, asked for by its number",
         by=Refused,
         hint="parcel-rates 2.0.1 was locked, one hour after its upload. Set exclude-newer for all packages.",
     ):
-        locked(cooldown([]) + "\n" + COOLED_INDEXES, ["parcel-rates==2.0.1"], YOUNG)
+        lock(cooldown([]) + "\n" + COOLED_INDEXES, ["parcel-rates==2.0.1"], YOUNG)
 
 
 # %% tags=["mistake"] exercise="cooldown" title="A moment without quotes" catches="uv could not read your settings and ignored all of them (a moment is text, in quotes); it stumbled over `tidewire`"
@@ -720,6 +814,22 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
     return "\n".join(["[tool.uv]", 'exclude-newer = "7 days"', "[tool.uv.exclude-newer-package]", *exempt])
 
 
+# %% tags=["mistake"] exercise="cooldown" title="Exempt the package, and bound its version" catches="A file that was added to tidewire 3.1.1"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    approved = [e for e in exceptions if e.approved_by]
+    bounds = [f"{e.name}<={e.version}" for e in approved]
+    lines = ["[tool.uv]", 'exclude-newer = "7 days"', f"constraint-dependencies = {bounds}"]
+    return "\n".join([*lines, "[tool.uv.exclude-newer-package]", *(f"{e.name} = false" for e in approved)])
+
+
+# %% tags=["mistake"] exercise="cooldown" title="Seven days before today" catches="stands still from the day on which it was written"
+def cooldown(exceptions: Sequence[FixNow]) -> str:
+    lines = ["[tool.uv]", f'exclude-newer = "{(datetime.now(UTC) - timedelta(days=7)).isoformat()}"']
+    lines.append("[tool.uv.exclude-newer-package]")
+    lines += [f'{e.name} = "{(e.uploaded + timedelta(seconds=1)).isoformat()}"' for e in exceptions if e.approved_by]
+    return "\n".join(lines)
+
+
 # %% tags=["mistake"] exercise="cooldown" title="Take a request for an approval" catches="label-press was locked at 0.9.1"
 def cooldown(exceptions: Sequence[FixNow]) -> str:
     exempt = [f'{fix.name} = "{(fix.uploaded + timedelta(minutes=1)).isoformat()}"' for fix in exceptions]
@@ -743,8 +853,9 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 
 # %% [markdown] tags=["solution"] exercise="cooldown"
 # A moment just behind the approved upload opens the door for that release and shuts it again. `false` together with
-# `constraint-dependencies = ["tidewire==3.1.1"]` also passes. Both age into harmless leftovers: after seven days the entry
-# permits nothing that the rule would not, but it now *holds the package back*, so delete it then.
+# `constraint-dependencies = ["tidewire==3.1.1"]` bounds the version and no file: whoever has the account adds one to 3.1.1. The
+# moment ages into a harmless leftover: after seven days it permits nothing that the rule would not, but it now *holds the package
+# back*, so delete it then.
 #
 # pip has the same rule as `--uploaded-prior-to P7D` and stops with an error when an index reports no upload times. It has
 # no exception per package: behind pip, let the approved file in by hash from a folder of your own.
@@ -757,7 +868,8 @@ def cooldown(exceptions: Sequence[FixNow]) -> str:
 #
 # Write `review(before, after, approved)` for the pipeline: both texts of the requirements file, and the names that a
 # person has approved. Raise `AskAPerson` when the change brings in a name that was neither there nor approved, or **any
-# other line that was not there before**: an index option or an address decides where code comes from.
+# other line that was not there before**: an index option or an address decides where code comes from. Raise it as well when an
+# option (a line that begins with `-`) is gone: that may have been `--require-hashes`.
 #
 # `lines` and `PLAIN` are given: `PLAIN.fullmatch(line)[1]` is the name in a plain requirement. Names are equal when their
 # `normalized` forms are, wherever they stand: `Parcel_Rates` is `parcel-rates`.
@@ -769,13 +881,15 @@ class AskAPerson(Exception):
 
 
 # A name, perhaps extras, perhaps versions and a marker; no option, no address.
-PLAIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;](?:(?! --).)*)?")
+PLAIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=!~;](?:(?!\s-).)*)?")
 
 
 def lines(requirements: str) -> list[str]:
-    """The lines that count: continued ones joined, without comments and hashes."""
-    joined = requirements.replace("\\\n", " ").splitlines()
-    stripped = (re.sub(r"(^|\s)(#.*|--hash=\S+)", "", line).strip() for line in joined)
+    """The lines that count: without comments, then continued ones joined, without hashes."""
+    said = re.sub(
+        r"(?m)(^|[ \t])#.*", "", requirements
+    )  # first: a comment ends with its line, a backslash at its end or not
+    stripped = (re.sub(r"(^|\s)--hash=\S+", "", line).strip() for line in said.replace("\\\n", " ").splitlines())
     return [line for line in stripped if line]
 
 
@@ -789,11 +903,16 @@ def review(before: str, after: str, approved: Sequence[str]) -> None:
         found = PLAIN.fullmatch(line)
         if line not in lines(before) and (found is None or normalized(found[1]) not in known):
             raise AskAPerson(line)
+    for line in lines(before):
+        if line.startswith("-") and line not in lines(after):
+            raise AskAPerson(f"gone: {line}")
     ### END SOLUTION
 
 
 # %% tags=["check"] exercise="unknown-names"
-BEFORE = "--index-url https://packages.harbor.example/simple\nparcel-rates>=2\ntidewire  # transport\n"
+BEFORE = (
+    "--index-url https://packages.harbor.example/simple\n--require-hashes\nparcel-rates>=2\ntidewire  # transport\n"
+)
 
 with check("unknown-names"):
     for what, honest in (
@@ -813,8 +932,12 @@ with check("unknown-names"):
     for what, line in (
         ("the made-up name", "parcel-rates-async"),
         ("a name one letter short", "parcel-rate>=2"),
+        ("the same, without a version", "parcel-rate"),
+        ("a name that stands in a comment only", "transport"),
+        ("a made-up name, behind a comment that ends in a backslash", "# note \\\nparcel-rates-async"),
         ("a made-up name with a version and a hash", "tidewire-http2==1.0 --hash=sha256:" + "0" * 64),
         ("a second index", "--extra-index-url https://public.example/simple"),
+        ("another file of requirements", "-r other.txt"),
         ("an index option behind a known name", "tidewire==3.1.0 --index-url https://public.example/simple"),
         ("a known name at an address of its own", "tidewire @ https://files.example/tidewire-3.1.0-py3-none-any.whl"),
     ):
@@ -825,6 +948,14 @@ with check("unknown-names"):
             "held it or a person approved it, whole and normalized; a line that is no plain requirement is never known.",
         ):
             review(BEFORE, BEFORE + line + "\n", ["Label_Press"])
+    for what, old, new in (
+        ("another index in the place of the first", HARBOR, PUBLIC),
+        ("the demand for hashes taken out", "--require-hashes\n", ""),
+    ):
+        with refused(
+            what, by=AskAPerson, hint="An option was changed or is gone: that is a decision, whatever the names are."
+        ):
+            review(BEFORE, BEFORE.replace(old, new), ["Label_Press"])
 
 
 # %% tags=["mistake"] exercise="unknown-names" title="Ask the index whether the name exists" catches="Got through: the made-up name"
@@ -871,6 +1002,28 @@ def review(before: str, after: str, approved: Sequence[str]) -> None:
             raise AskAPerson(line)
 
 
+# %% tags=["mistake"] exercise="unknown-names" title="Look for the line in the text" catches="Got through: the same, without a version"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = {normalized(name) for name in approved}
+    known |= {normalized(found[1]) for line in lines(before) if (found := PLAIN.fullmatch(line))}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in before and (found is None or normalized(found[1]) not in known):
+            raise AskAPerson(line)
+    if not {line for line in lines(before) if line[0] == "-"} <= set(lines(after)):
+        raise AskAPerson("an option is gone")
+
+
+# %% tags=["mistake"] exercise="unknown-names" title="What is gone does no harm" catches="Got through: the demand for hashes taken out"
+def review(before: str, after: str, approved: Sequence[str]) -> None:
+    known = {normalized(name) for name in approved}
+    known |= {normalized(found[1]) for line in lines(before) if (found := PLAIN.fullmatch(line))}
+    for line in lines(after):
+        found = PLAIN.fullmatch(line)
+        if line not in lines(before) and (found is None or normalized(found[1]) not in known):
+            raise AskAPerson(line)
+
+
 # %% tags=["mistake"] exercise="unknown-names" title="Ask about every change" catches="No longer works: a version moved up"
 def review(before: str, after: str, approved: Sequence[str]) -> None:
     if before != after:
@@ -884,7 +1037,8 @@ def review(before: str, after: str, approved: Sequence[str]) -> None:
 
 # %% [markdown] tags=["solution"] exercise="unknown-names"
 # The rule does not judge the name, and it needs no list of bad ones. It notices that something was decided and hands the
-# decision over. Versions and hashes are none of its business: the lock and its reviewer answer for those. Run it where the agent cannot edit it: a required check on a protected branch, not a step in the same job.
+# decision over. Versions and hashes are none of its business (one hash swapped for another passes): the lock and its reviewer answer
+# for those. Run it where the agent cannot edit it: a required check on a protected branch, not a step in the same job.
 # A person who is asked needs something to look at: age of the project, its source, who maintains it, why the standard
 # library will not do.
 

@@ -3,7 +3,7 @@
 # summary: How do you let an agent pay a bill from a mail, when whoever reads the mail may be in the attacker's hands?
 # track: agents
 # lesson: learn/agents/six-patterns-that-hold.md
-# minutes: 80
+# minutes: 90
 # level: deep
 # needs: any
 # browser: false
@@ -76,7 +76,7 @@ from harbor.servers import Letter
 from harbor.suite import ATTACKS, HONEST, LETTERS, ORDER_BOOK, inbox, matches, try_case
 from harbor.world import World
 from mcp import Client
-from pydantic_monty import ClassInstance, Monty, MontyError, MontyRuntimeError
+from pydantic_monty import ClassInstance, Monty, MontyCrashedError, MontyError, MontyRuntimeError
 
 logging.disable(logging.CRITICAL)
 
@@ -498,6 +498,13 @@ class Heir(Val):
     """A kind of Val that `bare` does not open, and that may do as it likes."""
 
 
+class Pile(list):
+    """A kind of list that shows nothing of what is in it."""
+
+    def __iter__(self):
+        return iter(())
+
+
 with check("keep-the-sources"):
     account, amount = val(" NW-HOUSE-01 ", "mail"), val("340.00", "mail")
     known, rate, greeting = val("NW-HOUSE-01", "books"), val(19, "operator"), val("Dear {}, {}", "operator")
@@ -595,7 +602,15 @@ with check("keep-the-sources"):
     with works("sources of a bare constant", hint="A bare text, number or None has no source of its own."):
         found = [sources_of(thing) for thing in ("a", 1, 1.5, True, None, [], {})]
         expect(not any(found), f"Bare constants have sources: {found}; expected none.")
-    for thing in (Lookalike(), [Lookalike()], Heir("NW-17", frozenset({"books"})), b"XX-MALLORY-99", object()):
+    strangers = (
+        Lookalike(),
+        [Lookalike()],
+        Heir("NW-17", frozenset({"books"})),
+        b"XX-MALLORY-99",
+        object(),
+        Pile([account]),
+    )
+    for thing in strangers:
         kind = type(thing[0] if type(thing) is list else thing).__name__
         with refused(
             f"{'a list with ' if type(thing) is list else ''}an unforeseen kind of thing ({kind})",
@@ -603,6 +618,13 @@ with check("keep-the-sources"):
             hint="It has no known origin: raise Refused for every type that is not on the list, whatever attributes it has.",
         ):
             sources_of(thing)
+    for parts in ((Lookalike(),), (known, Lookalike())):
+        with refused(
+            f"a lookalike as part {len(parts)} of combine",
+            by=Refused,
+            hint="The part was left out, and the result looks known: ask sources_of about every part, whatever its type.",
+        ):
+            combine(lambda *data: str(data), *parts)
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Taint by value" catches="34000 does not look like"
@@ -872,6 +894,24 @@ def combine(make, *parts):
     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 
 
+# %% tags=["mistake"] exercise="keep-the-sources" title="Ask only the parts that can have sources" catches="a lookalike as part 1 of combine"
+def sources_of(thing):
+    if type(thing) is Val:
+        return thing.sources
+    if type(thing) is dict:
+        return sources_of([*thing.keys(), *thing.values()])
+    if type(thing) in (list, tuple, set):
+        return frozenset().union(*(sources_of(item) for item in thing))
+    if thing is None or type(thing) in (str, int, float, bool):
+        return frozenset()
+    raise Refused("unforeseen")
+
+
+def combine(make, *parts):
+    able = [part for part in parts if type(part) in (Val, list, tuple, set, dict)]
+    return Val(make(*(bare(part) for part in parts)), sources_of(able))
+
+
 # %% tags=["mistake"] exercise="keep-the-sources" title="Everything comes from everywhere" catches="No longer works: an account from the books"
 def sources_of(thing):
     return frozenset({"mail", "books", "operator", "orders", "envelope", "owner"})
@@ -1033,6 +1073,21 @@ with check("what-the-plan-knows"):
         "a constant in a list with a value from a mail", by=Refused, hint="Look into the list with sources_of."
     ):
         passed_on({"books", "operator"}, Plan({"operator"}).argument(["Dear", [letter]]))
+    for told in ([letter], {"to": letter}):
+        plan = Plan({"operator"})
+        plan.ask(lambda thing: bool(thing), told)
+        with refused(
+            f"a constant, after a question about a {type(told).__name__} with a mail in it",
+            by=Refused,
+            hint="A part of a question may be a list or a dict: what combine finds in it, the plan knows.",
+        ):
+            passed_on({"books", "operator"}, plan.argument(2_000))
+    with refused(
+        "a value that the owner agreed to, in a plan that was written after reading a mail",
+        by=Refused,
+        hint="The owner agreed to the value. That it goes here, and now, is still the plan's choice: unite, for every Val.",
+    ):
+        passed_on({"owner", "operator"}, Plan({"operator", "mail"}).argument(val(34_000, "owner")))
     with refused("a lookalike", by=Refused, hint="sources_of raises Refused for it; so must argument."):
         passed_on({"books", "operator"}, Plan({"operator"}).argument(Lookalike()))
     task = {"operator"}
@@ -1178,6 +1233,36 @@ class Plan:
         return Val(bare(thing), frozenset(sources_of(thing) | self.knows))
 
 
+# %% tags=["mistake"] exercise="what-the-plan-knows" title="Only a Val answers" catches="a question about a list with a mail in it"
+class Plan:
+    def __init__(self, read):
+        self.knows = frozenset(read)
+
+    def ask(self, test, *parts):
+        for part in parts:
+            if type(part) is Val:
+                self.knows |= part.sources
+        return bool(combine(test, *parts).data)
+
+    def argument(self, thing):
+        return Val(bare(thing), sources_of(thing) | self.knows)
+
+
+# %% tags=["mistake"] exercise="what-the-plan-knows" title="The owner's yes settles it" catches="a value that the owner agreed to"
+class Plan:
+    def __init__(self, read):
+        self.knows = frozenset(read)
+
+    def ask(self, test, *parts):
+        answer = combine(test, *parts)
+        self.knows |= answer.sources
+        return bool(answer.data)
+
+    def argument(self, thing):
+        sources = sources_of(thing)
+        return Val(bare(thing), sources if "owner" in sources else sources | self.knows)
+
+
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="Every plan has read everything" catches="No longer works: a constant of a plan"
 class Plan:
     def __init__(self, read):
@@ -1218,7 +1303,7 @@ class Plan:
 # | | `customer` | envelope, operator | who asks is what the mailbox says |
 #
 # The lines from `send_mail` on are in `TABLE` below, and all six sources in `ALL`. The three tools above `send_mail` are yours to
-# add to `TABLE`. Write two things.
+# add, in your cell: `TABLE |= {...}`. Write two things.
 #
 # **`POLICIES`**, the table as Cedar text: one policy for each argument, of this form. Cedar denies whatever no policy permits.
 #
@@ -1228,12 +1313,12 @@ class Plan:
 # ```
 #
 # The condition has to speak of `context.sources`, a set. `contains` asks for one member; `containsAll` and `containsAny` take a set;
-# `isEmpty()` takes nothing; `!`, `&&` and `||` are as in C. Mind what holds for an empty set. `cedar(sources)`, in the exercise's
+# `isEmpty()` takes nothing; `!`, `&&` and `||` are as in C: `&&` binds tighter than `||`. Mind what holds for an empty set. `cedar(sources)`, in the exercise's
 # cell, writes a set as Cedar has it.
 #
 # **`decide(tool, arguments)`**: return the bare data by name, if `arguments` (a dict of Vals) has exactly the names of
-# `SIGNATURES[tool]` and Cedar allows each of them. Otherwise raise `Refused` with a text that names tool, argument and sources, and never
-# the data. A request for Cedar is
+# `SIGNATURES[tool]` and Cedar allows each of them, whatever the data is: a 0 or an empty text is asked about as well. Otherwise
+# raise `Refused` with a text that names tool, argument and sources, and never the data. A request for Cedar is
 #
 # ```python
 # {"principal": 'Agent::"order-desk"', "action": 'Action::"send_mail"', "resource": 'Argument::"to"', "context": {"sources": [...]}}
@@ -1250,14 +1335,14 @@ TABLE = {
 }
 
 
-# %% tags=["exercise"] id="decide-each-argument" title="Decide each argument" minutes=16
+# %% tags=["exercise"] id="decide-each-argument" title="Decide each argument" minutes=18
 def cedar(sources):
     """A set of sources as Cedar writes it."""
     return "[" + ", ".join(f'"{source}"' for source in sorted(sources)) + "]"
 
 
 ### BEGIN SOLUTION
-FULL_TABLE = TABLE | {
+TABLE |= {
     "pay_invoice": {
         "account": {"books", "operator"},
         "cents": {"books", "operator", "owner"},
@@ -1269,7 +1354,7 @@ FULL_TABLE = TABLE | {
 POLICIES = "\n".join(
     f'permit (principal, action == Action::"{tool}", resource == Argument::"{name}")\n'
     f"when {{ !context.sources.isEmpty() && {cedar(sources)}.containsAll(context.sources) }};"
-    for tool, rules in FULL_TABLE.items()
+    for tool, rules in TABLE.items()
     for name, sources in rules.items()
 )
 PARSED = PolicySet.from_str(POLICIES)
@@ -1335,6 +1420,17 @@ def refuse(what, tool, hint, **changes):
         decide(tool, {**GOOD.get(tool, {}), **changes})
 
 
+def mixes(allowed):
+    """Sets of sources that are not allowed: none, each bad one, alone, with each good one, with all of them; and all there are."""
+    bad = sorted(ALL - allowed, key=lambda source: (source != "mail", source))
+    yield from ((), *((source,) for source in bad), *itertools.product(sorted(allowed), bad))
+    yield from ((*allowed, source) for source in bad)
+    if bad:
+        yield ALL
+
+
+QUOTES = "expected tool, argument and sources only: the plan gets to read the text of a refusal."
+
 with check("decide-each-argument"):
     for tool, arguments in GOOD.items():
         with works(
@@ -1391,6 +1487,13 @@ with check("decide-each-argument"):
         "The rule lists what is bad, and nobody had thought of a web page. List what is good.",
         account=val("XX-MALLORY-99", "web page"),
     )
+    for nothing in (0, "", None):
+        refuse(
+            f"pay_invoice with a {nothing!r} from a mail as the amount",
+            "pay_invoice",
+            "Nobody was asked about it: a rule goes by where a value came from, and an empty value came from somewhere too.",
+            cents=val(nothing, "mail"),
+        )
     refuse("a tool that is not in the table", "close_shop", "No rule is no permission.", reason=val("fun", "operator"))
     refuse(
         "a tool that is not in the table and takes nothing",
@@ -1405,22 +1508,6 @@ with check("decide-each-argument"):
     )
     with refused("pay_invoice without an account", by=Refused, hint="Exactly the names of SIGNATURES[tool]."):
         decide("pay_invoice", {name: value for name, value in GOOD["pay_invoice"].items() if name != "account"})
-    wrong = []
-    for tool, rules in MAY.items():
-        for (name, allowed), source in itertools.product(rules.items(), sorted(ALL)):
-            if source not in allowed.split():
-                try:
-                    decide(tool, {**GOOD[tool], name: val("CANARY", source)})
-                    wrong.append(f"{tool}: {name} from {source} went through, and the table does not allow it")
-                except Refused as refusal:
-                    if "CANARY" in str(refusal):
-                        wrong.append("a refusal quotes the value; the plan gets to read it")
-            else:
-                try:
-                    decide(tool, {**GOOD[tool], name: val("CANARY", source)})
-                except Refused:
-                    wrong.append(f"{tool}: {name} from {source} was refused, and the table allows it")
-    expect(not wrong, f"{len(wrong)} cells of the table are wrong, the first: {wrong[0] if wrong else ''}.")
     try:
         decide("pay_invoice", {**GOOD["pay_invoice"], "account": val("CANARY", "mail")})
     except Refused as refusal:
@@ -1430,6 +1517,36 @@ with check("decide-each-argument"):
             f"A payment was refused with the text {str(refusal)!r}; expected it to name {' and '.join(missing)} as well: tool, argument "
             "and sources. Whoever reads the log must see which rule to look at.",
         )
+    for tool, extra in (("pay_invoice", "currency"), ("close_shop", "reason")):
+        try:
+            decide(tool, {**GOOD.get(tool, {}), extra: val("CANARY", "mail")})
+        except Refused as refusal:
+            expect(
+                "CANARY" not in str(refusal),
+                f"{tool} with {extra} was refused, and the text quotes its value; {QUOTES}",
+            )
+    for tool, rules in MAY.items():
+        for name, row in rules.items():
+            allowed = set(row.split())
+            for mix in mixes(allowed):
+                try:
+                    # The argument in question first: then the rule stops there, and this stays quick.
+                    decide(tool, {name: val("CANARY", *mix)} | {n: v for n, v in GOOD[tool].items() if n != name})
+                except Refused as refusal:
+                    expect("CANARY" not in str(refusal), f"A refusal of {tool} quotes the value of {name}; {QUOTES}")
+                else:
+                    came = " and ".join(sorted(mix)) or "nowhere"
+                    hint(
+                        f"{tool} went through with {name} from {came}; the table allows {' '.join(sorted(allowed))} and nothing else. "
+                        "Every source has to be allowed, and there has to be one."
+                    )
+        for chosen in itertools.zip_longest(*(sorted(row.split()) for row in rules.values())):
+            filled = {name: val("CANARY", source) for name, source in zip(rules, chosen, strict=True) if source}
+            try:
+                decide(tool, GOOD[tool] | filled)
+            except Refused:
+                came = ", ".join(f"{name} from {''.join(value.sources)}" for name, value in filled.items())
+                hint(f"{tool} was refused with {came}; the table allows each of them.")
 
 
 # %% tags=["mistake"] exercise="decide-each-argument" title="The payee is what matters" catches="The payee was checked and the amount was not"
@@ -1696,7 +1813,7 @@ def decide(tool, arguments):
     return {name: value.data for name, value in arguments.items()}
 
 
-# %% tags=["mistake"] exercise="decide-each-argument" title="Say what was wrong with the value" catches="a refusal quotes the value"
+# %% tags=["mistake"] exercise="decide-each-argument" title="Say what was wrong with the value" catches="quotes the value"
 FULL_TABLE = TABLE | {
     "pay_invoice": {
         "account": {"books", "operator"},
@@ -1714,6 +1831,68 @@ def decide(tool, arguments):
     for name, value in arguments.items():
         if not value.sources or not value.sources <= FULL_TABLE[tool][name]:
             raise Refused(f"{tool}: {name} is {value.data}, from {sorted(value.sources)}")
+    return {name: value.data for name, value in arguments.items()}
+
+
+# %% tags=["mistake"] exercise="decide-each-argument" title="The owner cleans what she touches" catches="with cents from mail and owner"
+TABLE |= {
+    "pay_invoice": {
+        "account": {"books", "operator"},
+        "cents": {"books", "operator", "owner"},
+        "reference": {"books", "operator"},
+    },
+    "refund_order": {"order": {"orders", "operator"}, "cents": {"operator", "owner"}},
+    "change_address": {"order": {"orders", "operator"}, "address": {"mail", "operator", "owner"}},
+}
+PARSED = PolicySet.from_str(
+    "\n".join(
+        f'permit (principal, action == Action::"{tool}", resource == Argument::"{name}")'
+        # && binds tighter than ||
+        f"when {{ {sorted(sources)}.containsAll(context.sources) && !context.sources.isEmpty() {agreed} }};".replace(
+            "'", '"'
+        )
+        for tool, rules in TABLE.items()
+        for name, sources in rules.items()
+        for agreed in ('|| context.sources.contains("owner")' if "owner" in sources else "",)
+    )
+)
+
+
+def decide(tool, arguments):
+    if set(arguments) != SIGNATURES.get(tool):
+        raise Refused("unknown")
+    for name, value in arguments.items():
+        request = {
+            "principal": 'Agent::"order-desk"',
+            "action": f'Action::"{tool}"',
+            "resource": f'Argument::"{name}"',
+            "context": {"sources": sorted(value.sources)},
+        }
+        if not is_authorized(request, PARSED, []).allowed:
+            raise Refused(f"{tool}: {name} from {sorted(value.sources)}")
+    return {name: value.data for name, value in arguments.items()}
+
+
+# %% tags=["mistake"] exercise="decide-each-argument" title="Nothing to do, nothing to ask" catches="with a 0 from a mail as the amount"
+TABLE |= {
+    "pay_invoice": {
+        "account": {"books", "operator"},
+        "cents": {"books", "operator", "owner"},
+        "reference": {"books", "operator"},
+    },
+    "refund_order": {"order": {"orders", "operator"}, "cents": {"operator", "owner"}},
+    "change_address": {"order": {"orders", "operator"}, "address": {"mail", "operator", "owner"}},
+}
+
+
+def decide(tool, arguments):
+    if set(arguments) != SIGNATURES.get(tool):
+        raise Refused("unknown")
+    for name, value in arguments.items():
+        if not value.data:
+            continue
+        if not value.sources or not value.sources <= TABLE[tool][name]:
+            raise Refused(f"{tool}: {name} from {sorted(value.sources)}")
     return {name: value.data for name, value in arguments.items()}
 
 
@@ -1742,7 +1921,7 @@ def decide(tool, arguments):
 #     session.feed_run(code, external_lookup={"name": function, ...})
 # ```
 #
-# `limits` takes `max_feed_duration_secs`, `max_memory` (bytes) and `max_suspensions`: how often the program may call out. (While
+# `limits` takes `max_feed_duration_secs` (seconds), `max_memory` (bytes) and `max_suspensions`: how often the program may call out. (While
 # one of your functions runs, the program's clock stands still. So a time limit alone does not end a loop of calls.)
 #
 # A function may return texts, numbers, lists, dicts. Anything else has to be wrapped: `ClassInstance(value)` lets the program pass
@@ -1751,20 +1930,21 @@ def decide(tool, arguments):
 #
 # Write `run_plan(code, tools)`:
 #
-# - half a second, 20 MB, at most 100 calls;
+# - a session of its own for each plan (in an old one, a plan's variable or its `def pay_invoice` waits for the next plan);
+# - a fifth of a second, 20 MB, at most 100 calls;
 # - each tool gets what the plan handed over, with and without names: your wrapper passes `*args` and `**kwargs` on;
 # - the plan can pass a Val on and cannot read it;
-# - an error in a tool reaches the plan without its text (error messages quote values): raise `RuntimeError("the tool failed")`
+# - an error in a tool, of whatever kind, reaches the plan without its text (error messages quote values): raise `RuntimeError("the tool failed")`
 #   instead. `Refused` may pass: its text names sources and no data;
 # - whatever stops the plan, let Monty's error (`MontyRuntimeError`) out. There is no second try elsewhere.
 #
-# `sandbox()` is `Monty` with a backstop of one second, so that a forgotten limit does not hang your notebook.
+# `sandbox()` is `Monty` with a backstop of its own, so that a forgotten limit does not hang your notebook.
 
 
 # %%
 def sandbox():
     """A pool of Monty workers. Its own limit is for this notebook's sake: a worker that hangs is killed, with another error."""
-    return Monty(request_timeout=1)
+    return Monty(request_timeout=0.6)
 
 
 def outward(thing, wrap):
@@ -1778,7 +1958,7 @@ def outward(thing, wrap):
     return thing
 
 
-# %% tags=["exercise"] id="run-the-plan" title="Run the plan where nothing is" minutes=14
+# %% tags=["exercise"] id="run-the-plan" title="Run the plan where nothing is" minutes=16
 def run_plan(code, tools):
     """Run a plan in which the functions `tools` (by name) exist, and nothing else. Raise Monty's error when it is stopped."""
     ### BEGIN SOLUTION
@@ -1794,7 +1974,7 @@ def run_plan(code, tools):
 
         return call_tool
 
-    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+    limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
     with sandbox() as pool, pool.checkout(limits=limits) as session:
         session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
     ### STUB
@@ -1803,13 +1983,20 @@ def run_plan(code, tools):
 
 
 # %% tags=["check"] exercise="run-the-plan"
+class Unforeseen(Exception):
+    """An error that no list of errors names."""
+
+
+ERRORS = (ValueError, RuntimeError, Unforeseen)
+
+
 def tried(code):
     """Run a plan with a few tools of this check; return what it could tell the host in its own words."""
     told = []
     bill = {"account": val("XX-MALLORY-99", "mail"), "lines": [val("forty jackets", "mail")]}
 
-    def fail(value):
-        raise ValueError(f"invalid literal: {bare(value)!r}")
+    def fail(value, number):
+        raise ERRORS[number](f"invalid literal: {bare(value)!r}")
 
     def refuse(value):
         raise Refused("pay_invoice: account may not come from mail")
@@ -1846,7 +2033,7 @@ for look in (lambda: value.data, lambda: getattr(value, "data"), lambda: str(val
 with check("run-the-plan"):
     with works(
         "a plan with a loop, a dict and a value that it passes on",
-        hint="Hand the tools over by name, wrap Vals, and let a wrapper take *args and **kwargs.",
+        hint="Hand the tools over by name, wrap Vals, let a wrapper take *args and **kwargs, and count memory in bytes and time in seconds.",
     ):
         told = tried('for n in [1, 2]:\n    note(n)\nform = bill()\nnote(form["account"])\nnote(form["lines"][0])')
     given_back = [thing for thing in told if type(thing) is Val]
@@ -1864,7 +2051,7 @@ with check("run-the-plan"):
         with refused(
             f"a plan {what}",
             by=MontyRuntimeError,
-            hint="run_plan came back as if all was well: run the code in Monty, with limits, and let its error out.",
+            hint="run_plan came back as if all was well: run the code in Monty, with limits (max_memory is one), and let its error out.",
         ):
             tried(code)
     told = tried(READS)
@@ -1873,29 +2060,48 @@ with check("run-the-plan"):
         f"The plan looked into a value from a mail and could say: {told!r}. From there it is a constant of the plan: wrap it with "
         "ClassInstance(value) and allow nothing.",
     )
-    told = tried("try:\n    fail(bill()['account'])\nexcept Exception as error:\n    note(str(error))")
-    expect(
-        told == ["the tool failed"],
-        f"A tool failed, and the plan read {told!r}; expected ['the tool failed']: an error message quotes the value.",
+    told = tried(
+        "for number in range(3):\n    try:\n        fail(bill()['account'], number)\n    except Exception as error:\n        note(str(error))"
     )
+    for kind, text in itertools.zip_longest(ERRORS, told):
+        expect(
+            text == "the tool failed",
+            f"A tool failed with {kind.__name__}, and the plan read {text!r}; expected 'the tool failed', for every kind of error but "
+            "Refused: an error message quotes the value.",
+        )
     told = tried("try:\n    refuse(bill()['account'])\nexcept Exception as error:\n    note(str(error))")
     expect(
         told == ["pay_invoice: account may not come from mail"],
         f"A call was refused, and the plan read {told!r}; expected the refusal's own text, which names sources only.",
     )
+    run_plan("left = 'of the first plan'\ndef note(thing):\n    return None", {"note": lambda thing: None})
+    told = tried("note('mine')\ntry:\n    note(left)\nexcept NameError:\n    note('nothing')")
+    expect(
+        told == ["mine", "nothing"],
+        f"A first plan left a variable and a function behind, and the second could say {told!r}; expected ['mine', 'nothing']: one "
+        "pool.checkout(...) for each plan.",
+    )
     calls = []
-    with refused("a plan calls a tool for ever", by=MontyRuntimeError, hint="Set max_suspensions."):
-        run_plan("while True:\n    note(1)", {"note": lambda thing: calls.append(thing)})
+    with refused(
+        "a plan calls a tool 150 times",
+        by=MontyRuntimeError,
+        hint="The clock stands still while a tool runs, so bound the calls as well (max_suspensions).",
+    ):
+        run_plan("for n in range(150):\n    note(n)", {"note": calls.append})
     expect(
         len(calls) <= 100,
-        f"The tool was called {len(calls)} times before the plan was stopped; expected at most 100: the clock stands still while "
-        "a tool runs, so bound the calls as well (max_suspensions).",
+        f"The tool was called {len(calls)} times before the plan was stopped; expected at most 100: one run, with max_suspensions.",
     )
     with refused("a plan never ends", by=MontyRuntimeError, hint="Set max_feed_duration_secs."):
         try:
             tried(NEVER_ENDS)
         except StillRunning:
             hint("A plan never ends: it ran in the host's own process, and only this check ended it. Run it in Monty.")
+        except MontyCrashedError:
+            hint(
+                "A plan never ends: no limit of yours stopped it, and sandbox() killed the worker; expected max_feed_duration_secs to "
+                "stop it. It counts in seconds."
+            )
 
 
 # %% tags=["mistake"] exercise="run-the-plan" title="exec without builtins" catches="Got through: a plan climbs from a tuple"
@@ -1914,7 +2120,7 @@ def run_plan(code, tools):
 
 # %% tags=["mistake"] exercise="run-the-plan" title="What Monty cannot do, exec can" catches="Got through: a plan climbs from a tuple"
 def run_plan(code, tools):
-    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+    limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
 
     def guarded(tool):
         return lambda *args, **kwargs: outward(tool(*args, **kwargs), ClassInstance)
@@ -1928,7 +2134,7 @@ def run_plan(code, tools):
 
 # %% tags=["mistake"] exercise="run-the-plan" title="A stopped plan is a finished plan" catches="run_plan came back as if all was well"
 def run_plan(code, tools):
-    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+    limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
 
     def guarded(tool):
         return lambda *args, **kwargs: outward(tool(*args, **kwargs), ClassInstance)
@@ -1940,7 +2146,7 @@ def run_plan(code, tools):
         return None
 
 
-# %% tags=["mistake"] exercise="run-the-plan" title="No limit on time" catches="expected MontyRuntimeError, to refuse this: a plan never ends"
+# %% tags=["mistake"] exercise="run-the-plan" title="No limit on time" catches="sandbox() killed the worker"
 def run_plan(code, tools):
     def guarded(tool):
         def call_tool(*args, **kwargs):
@@ -1970,11 +2176,11 @@ def run_plan(code, tools):
 
         return call_tool
 
-    with sandbox() as pool, pool.checkout(limits={"max_feed_duration_secs": 0.5, "max_suspensions": 100}) as session:
+    with sandbox() as pool, pool.checkout(limits={"max_feed_duration_secs": 0.2, "max_suspensions": 100}) as session:
         session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
 
 
-# %% tags=["mistake"] exercise="run-the-plan" title="The clock will stop it" catches="the clock stands still while"
+# %% tags=["mistake"] exercise="run-the-plan" title="The clock will stop it" catches="The clock stands still while"
 def run_plan(code, tools):
     def guarded(tool):
         def call_tool(*args, **kwargs):
@@ -2025,7 +2231,7 @@ def run_plan(code, tools):
 
         return call_tool
 
-    limits = {"max_feed_duration_secs": 0.5, "max_memory": 20_000_000, "max_suspensions": 100}
+    limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
     with sandbox() as pool, pool.checkout(limits=limits) as session:
         session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
 
@@ -2038,6 +2244,52 @@ def run_plan(code, tools):
     limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
     with sandbox() as pool, pool.checkout(limits=limits) as session:
         session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
+
+
+# %% tags=["mistake"] exercise="run-the-plan" title="The errors that we have seen" catches="A tool failed with RuntimeError"
+def run_plan(code, tools):
+    def guarded(tool):
+        def call_tool(*args, **kwargs):
+            try:
+                return outward(tool(*args, **kwargs), ClassInstance)
+            except (ValueError, TypeError, KeyError):
+                raise RuntimeError("the tool failed") from None
+
+        return call_tool
+
+    limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
+    with sandbox() as pool, pool.checkout(limits=limits) as session:
+        session.feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
+
+
+# %% tags=["mistake"] exercise="run-the-plan" title="One session for all plans" catches="A first plan left a variable"
+SESSIONS = []
+
+
+def session_for_plans():
+    if not SESSIONS:  # starting a worker takes time
+        limits = {"max_feed_duration_secs": 0.2, "max_memory": 20_000_000, "max_suspensions": 100}
+        SESSIONS.append(sandbox().__enter__().checkout(limits=limits).__enter__())
+    return SESSIONS[0]
+
+
+def run_plan(code, tools):
+    def guarded(tool):
+        def call_tool(*args, **kwargs):
+            try:
+                return outward(tool(*args, **kwargs), ClassInstance)
+            except Refused:
+                raise
+            except Exception:
+                raise RuntimeError("the tool failed") from None
+
+        return call_tool
+
+    try:
+        session_for_plans().feed_run(code, external_lookup={name: guarded(tool) for name, tool in tools.items()})
+    except MontyRuntimeError:
+        SESSIONS.clear()
+        raise
 
 
 # %% tags=["mistake"] exercise="run-the-plan" title="Run no plan" catches="The tools got []"
@@ -2318,8 +2570,8 @@ print(*provenance["demonstration"](), sep="\n")
 # - **A hole in the interpreter.** One wall is one wall. Seccomp and an egress rule around the worker are the second.
 
 # %% [markdown] tags=["instructor"]
-# 80 minutes: 10 for the host and the one honest run (let people find where the attacker's text goes), 7 for the two attacks, 54 for the
-# exercises as marked, 9 for all of it at once and what it costs. With 50 minutes, do exercises 1 and 3 and show 2 and 4.
+# 90 minutes: 13 for the host and the one honest run (let people find where the attacker's text goes), 8 for the two attacks, 58 for the
+# exercises as marked, 11 for all of it at once and what it costs. With 50 minutes, do exercises 1 and 3 and show 2 and 4.
 #
 # - Ask before attack 1: "The planner has never seen the mail. What can the mail still do?" Most say nothing, some say "wrong
 #   amount", few say "another payee".

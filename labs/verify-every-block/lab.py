@@ -194,15 +194,23 @@ with check("hash-a-block"):
         f"hash_block returned {type(found).__name__}; expected 32 raw bytes, as .digest() gives them.",
     )
     expect(
+        len(found) == 32,
+        f"hash_block returned {len(found)} bytes; expected 32 raw bytes: .digest() gives them, .hexdigest() spells them out.",
+    )
+    expect(
         found not in (sha256(only_block + salt).digest(), sha256(only_block).digest()),
         "The digest is that of the block with the salt behind it or left out; "
         "in hash type 1 the salt comes before the block.",
     )
     with works(
-        "images of one block, with salt and without", hint="Compare with the format: SHA-256 over salt, then block."
+        "images of one block, with salt and without",
+        hint="Compare with the format: SHA-256 over salt, then block, nothing left out; no key, so no HMAC.",
     ):
         expect_root(found, root)
         expect_root(hash_block(only_block, b""), bytes.fromhex(saltless["root_hash"]))
+    ends_in_zeros = only_block[:-3] + bytes(3)
+    with works("a block that ends in zeros", hint="Zeros are data as well: all 4096 bytes are hashed."):
+        expect_root(hash_block(ends_in_zeros, salt), sha256(salt + ends_in_zeros).digest())
     with refused(
         "one block with one changed byte", by=VerityError, hint="The digest has to depend on every byte of the block."
     ):
@@ -302,7 +310,7 @@ with check("hash-levels"):
             sizes.append(below)
         expect(
             [len(level) for level in levels] == sizes,
-            f"{count} data blocks gave levels of {[len(level) for level in levels]} blocks; expected {sizes}: "
+            f"{count} data blocks gave levels of {[len(level) for level in levels]} blocks; expected {sizes}, level 0 first: "
             "pack 128 digests a block and go on until one block is left.",
         )
         expect(
@@ -451,8 +459,8 @@ def overwrite(disk: Disk, file: str, offset: int, new: bytes) -> None:
 
 
 # %% [markdown]
-# Three helpers: `audit` reads the whole disk once, as `veritysetup verify` does, and counts what your verifier names.
-# The other two are disks for the check: a big one, and one that lies.
+# `audit` reads the whole disk once, as `veritysetup verify` does, and counts what your verifier names. All that follows it
+# are disks for the check, and you may skip them: a big one, two that lie, and copies that somebody has changed.
 
 
 # %%
@@ -497,7 +505,44 @@ class TwoFacedDisk(Disk):
         return honest
 
 
+@dataclass(frozen=True)
+class ForgedDisk(Disk):
+    """Holds other data. Its blocks of hash level 0 are honest on the first read, and fit the other data from then on."""
+
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def data(self, n: int) -> bytes:
+        return bytes(BLOCK)
+
+    def hash_block(self, level: int, index: int) -> bytes:
+        if level == 0 and (level, index) in self.seen:
+            return hash_block(bytes(BLOCK), self.salt) * DIGESTS_A_BLOCK
+        self.seen.add((level, index))
+        return super().hash_block(level, index)
+
+
 BIG_LEVELS, BIG_ROOT = hash_levels([bytes(BLOCK)] * 16385, SALT)
+SMALL = {}
+for count in (1, 2, 129):
+    small, small_root = hash_levels(blocks[:count], SALT)
+    SMALL[count] = write_disk(lab.dir / f"small-{count}", blocks[:count], small, small_root, SALT), small_root
+
+data_changed = copy_of(node, "data-changed")
+overwrite(data_changed, "usr.img", 217 * BLOCK + 1000, b"#")
+leaf_forged = copy_of(data_changed, "leaf-forged")
+digest = hash_block(leaf_forged.data(217), SALT)
+overwrite(leaf_forged, "usr.verity", leaf_forged.hash_offset(0, 1) + 32 * (217 - 128), digest)
+top_forged = copy_of(leaf_forged, "top-forged")
+digest = hash_block(top_forged.hash_block(0, 1), SALT)
+overwrite(top_forged, "usr.verity", top_forged.hash_offset(1, 0) + 32, digest)
+alone = copy_of(SMALL[1][0], "small-1-changed")
+overwrite(alone, "usr.img", 1000, b"#")
+longer = Disk(
+    copy_of(node, "longer").folder, 301, SALT
+)  # its superblock says so, and the root hash does not cover that
+overwrite(longer, "usr.img", 300 * BLOCK, b"#" * BLOCK)
+emptied = copy_of(node, "emptied")
+overwrite(emptied, "usr.verity", emptied.hash_offset(0, 1), bytes(BLOCK))
 
 # %% [markdown]
 # Nobody checks the whole image at boot. The kernel checks each block **when it is read**, and goes from the top down:
@@ -514,6 +559,7 @@ BIG_LEVELS, BIG_ROOT = hash_levels([bytes(BLOCK)] * 16385, SALT)
 # | hash level 0 | block 1, for 200 // 128 is 1 | digest 72, for 200 % 128 is 72: that of data block 200 |
 #
 # Digest 72 of a hash block is `block[32 * 72 : 32 * 73]`. The root hash is handed in as `root`, 32 raw bytes.
+# Remember nothing between two reads.
 
 
 # %% tags=["exercise"] id="verify-on-read" title="Verify on read" minutes=13
@@ -547,9 +593,7 @@ with check("verify-on-read"):
         "with the root hash for the first block?",
     ):
         expect(all(read_verified(node, n, ROOT) == blocks[n] for n in range(300)), "A block came back changed.")
-    for count in (1, 2, 129):
-        small, small_root = hash_levels(blocks[:count], SALT)
-        disk = write_disk(lab.dir / f"small-{count}", blocks[:count], small, small_root, SALT)
+    for count, (disk, small_root) in SMALL.items():
         with works(
             f"a disk of {count} block{'s' * (count > 1)}",
             hint="The number of levels comes from the disk: 0, 1 or more.",
@@ -561,62 +605,78 @@ with check("verify-on-read"):
         for n in (0, 127, 128, 16383, 16384):
             read_verified(BigDisk(BIG_LEVELS, SALT), n, BIG_ROOT)
 
-    data_changed = copy_of(node, "data-changed")
-    overwrite(data_changed, "usr.img", 217 * BLOCK + 1000, b"#")
-    with refused(
-        "one changed byte in data block 217",
-        by=VerityError,
-        hint="The changed data was returned: compare the data block with its digest.",
-    ):
-        read_verified(data_changed, 217, ROOT)
-
-    leaf_forged = copy_of(data_changed, "leaf-forged")
-    forged = hash_block(leaf_forged.data(217), SALT)
-    overwrite(leaf_forged, "usr.verity", leaf_forged.hash_offset(0, 1) + 32 * (217 - 128), forged)
-    with refused(
-        "data block 217 together with its digest",
-        by=VerityError,
-        hint="The digest was forged too: check each hash block against the one above.",
-    ):
-        read_verified(leaf_forged, 217, ROOT)
-
-    top_forged = copy_of(leaf_forged, "top-forged")
-    forged = hash_block(top_forged.hash_block(0, 1), SALT)
-    overwrite(top_forged, "usr.verity", top_forged.hash_offset(1, 0) + 32, forged)
-    with refused(
-        "the digests forged on every level", by=VerityError, hint="Nothing compared the top block with the root hash."
-    ):
-        read_verified(top_forged, 217, ROOT)
-
-    alone = copy_of(Disk.open(lab.dir / "small-1"), "small-1-changed")
-    alone_root = hash_levels(blocks[:1], SALT)[1]
-    overwrite(alone, "usr.img", 1000, b"#")
-    with refused(
-        "one changed byte on a disk of one block",
-        by=VerityError,
-        hint="A disk without hash levels was not checked at all: there the root hash is the digest of the data block.",
-    ):
-        read_verified(alone, 0, alone_root)
-
     two_faced = TwoFacedDisk(node.folder, node.data_blocks, node.salt)
     expect(
         read_verified(two_faced, 42, ROOT) == blocks[42],
         "A disk that lies on the second read got its lie through: hash and return the bytes of one and the same read.",
     )
 
-    found = audit(data_changed, ROOT)
-    expect(found == {"data block 217": 1}, f"The audit named {found}; expected data block 217 and nothing else.")
-    emptied = copy_of(node, "emptied")
-    overwrite(emptied, "usr.verity", emptied.hash_offset(0, 1), bytes(BLOCK))
+    for what, disk, n, root, why in (
+        (
+            "one changed byte in data block 217",
+            data_changed,
+            217,
+            ROOT,
+            "The changed data was returned: compare the data block with its digest.",
+        ),
+        (
+            "data block 217 together with its digest",
+            leaf_forged,
+            217,
+            ROOT,
+            "The digest was forged too: check each hash block against the one above.",
+        ),
+        (
+            "the digests forged on every level",
+            top_forged,
+            217,
+            ROOT,
+            "Nothing compared the top block with the root hash.",
+        ),
+        (
+            "one changed byte on a disk of one block",
+            alone,
+            0,
+            SMALL[1][1],
+            "A disk without hash levels was not checked at all: there the root hash is the digest of the data block.",
+        ),
+        (
+            "a block that was put behind the 300, where the hash block has zeros",
+            longer,
+            300,
+            ROOT,
+            "Zeros in the place of a digest are the digest of nothing: compare with them too.",
+        ),
+        (
+            "other data, and a hash block that fits it on the second read",
+            ForgedDisk(node.folder, node.data_blocks, node.salt),
+            42,
+            ROOT,
+            "One read was verified, and the digest came from another: take the digest out of the very bytes that were hashed.",
+        ),
+    ):
+        with refused(what, by=VerityError, hint=why):
+            read_verified(disk, n, root)
+
     found = audit(emptied, ROOT)
+    expect(
+        found,
+        "One hash block was emptied, and the audit named none: the block was remembered from an earlier read of another disk. Read "
+        "and verify it each time.",
+    )
     expect(
         found == {"hash level 0, block 1": 128},
         f"One hash block was emptied. The audit named {len(found)} blocks, first {next(iter(found), 'none')!r}; "
         "expected only 'hash level 0, block 1', 128 times: go from the top down, and do not judge what lies below "
         "a bad hash block.",
     )
+    found = audit(data_changed, ROOT)
+    expect(found == {"data block 217": 1}, f"The audit named {found}; expected data block 217 and nothing else.")
     found = audit(top_forged, ROOT)
-    expect(found == {"hash level 1, block 0": 300}, f"The audit named {found}; expected only 'hash level 1, block 0'.")
+    expect(
+        found == {"hash level 1, block 0": 300},
+        f"The audit named {found}; expected only 'hash level 1, block 0': the level, and the index of the block that was read from it.",
+    )
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Nothing to check where there is no tree" catches="A disk without hash levels was not checked"
@@ -744,6 +804,37 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
     return disk.data(n)
 
 
+# %% tags=["mistake"] exercise="verify-on-read" title="Reads a hash block once to verify it and once to use it" catches="take the digest out of the very bytes"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    expected = root
+    for level in reversed(range(len(disk.level_sizes))):
+        index = n // 128 ** (level + 1)
+        if hash_block(disk.hash_block(level, index), disk.salt) != expected:
+            raise VerityError(f"hash level {level}, block {index}")
+        slot = n // 128**level % 128
+        expected = disk.hash_block(level, index)[32 * slot : 32 * slot + 32]
+    block = disk.data(n)
+    if hash_block(block, disk.salt) != expected:
+        raise VerityError(f"data block {n}")
+    return block
+
+
+# %% tags=["mistake"] exercise="verify-on-read" title="An empty digest is padding" catches="the digest of nothing"
+def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
+    expected = root
+    for level in reversed(range(len(disk.level_sizes))):
+        index = n // 128 ** (level + 1)
+        block = disk.hash_block(level, index)
+        if hash_block(block, disk.salt) != expected:
+            raise VerityError(f"hash level {level}, block {index}")
+        slot = n // 128**level % 128
+        expected = block[32 * slot : 32 * slot + 32]
+    block = disk.data(n)
+    if any(expected) and hash_block(block, disk.salt) != expected:
+        raise VerityError(f"data block {n}")
+    return block
+
+
 # %% tags=["mistake"] exercise="verify-on-read" title="Knows two levels, because the visible disk has two" catches="No longer works: a disk of 1 block"
 def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
     top = disk.hash_block(1, 0)
@@ -777,9 +868,9 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 # ## The second attack: rebuild the tree
 #
 # Your verifier compares everything with a root hash. Where does that come from? Many build scripts leave it in a text
-# file beside the tree, here `usr.roothash`, and the boot script reads it from there. Whoever can write the image can
-# also run `veritysetup format`: the attacker changes the policy and computes the whole tree again, with the same salt
-# and the same UUID.
+# file beside the tree, here `usr.roothash`, and the boot script reads it from there, as `disk.claimed_root` does. Whoever can
+# write the image can also run `veritysetup format`: the attacker changes the policy and computes the whole tree again, with the
+# same salt.
 
 # %% tags=["attack"]
 edited = blocks_of(image_file.read_bytes())
@@ -799,9 +890,9 @@ landed("every block verified, and the limit is the attacker's", policy)
 #
 # That place is the kernel command line inside a **signed** unified kernel image (UKI): kernel, first file system and
 # command line in one file, whose signature the firmware checks (Secure Boot). systemd takes the root hash for `/usr`
-# from the word `usrhash=`. A command line is words with spaces between them; `rd.usrhash=` is another word, and none of
-# ours. Our rule is stricter than systemd's: a word that begins with `usrhash=` stands there **exactly once**, and what
-# follows is 64 hexadecimal digits (0 to 9, a to f), or the node does not mount.
+# from the word `usrhash=`. A command line is words with white space between them, a tab as well as a space; `rd.usrhash=` is
+# another word, and none of ours. Our rule is stricter than systemd's: a word that begins with `usrhash=` stands there **exactly once**, and what
+# follows is 64 hexadecimal digits (0 to 9, a to f; `A` to `F` is yours to take or not), or the node does not mount.
 #
 # The command line holds text, your verifier wants raw bytes: `bytes.fromhex(digits)` turns one into the other, and
 # raises ValueError for what is not hexadecimal.
@@ -809,6 +900,12 @@ landed("every block verified, and the limit is the attacker's", policy)
 # %%
 signed_cmdline = f"root=tmpfs mount.usrflags=ro usrhash={ROOT.hex()} systemd.verity_usr_options=panic-on-corruption"
 print(signed_cmdline)
+
+# For the check: the next release, and a copy of the node.
+next_blocks = blocks_of(node_image.build(refund_limit=250))
+next_levels, next_root = hash_levels(next_blocks, SALT)
+next_node = write_disk(lab.dir / "next-release", next_blocks, next_levels, next_root, SALT)
+touched = copy_of(node, "touched")
 
 
 # %% tags=["exercise"] id="pin-the-root" title="Pin the root hash" minutes=10
@@ -839,11 +936,9 @@ with check("pin-the-root"):
             "The policy came back changed.",
         )
 
-    next_blocks = blocks_of(node_image.build(refund_limit=250))
-    next_levels, next_root = hash_levels(next_blocks, SALT)
-    next_node = write_disk(lab.dir / "next-release", next_blocks, next_levels, next_root, SALT)
     with works(
-        "the next release under its own command line", hint="Take the root hash from the `cmdline` that is passed in."
+        "the next release under its own command line",
+        hint="Take the root hash from the `cmdline` that is passed in.",
     ):
         read_file(mount_usr(next_node, f"usrhash={next_root.hex()} quiet"), POLICY)
 
@@ -855,15 +950,21 @@ with check("pin-the-root"):
     ):
         read_file(mount_usr(rebuilt, signed_cmdline), POLICY)
 
-    with refused(
-        "a byte changed after the mount",
-        by=VerityError,
-        hint="It was checked at the mount and not again: verify each block on each read.",
-    ):
-        touched = copy_of(node, "touched")
-        read_block = mount_usr(touched, signed_cmdline)
-        overwrite(touched, "usr.img", 8 * BLOCK, b"#")
-        read_block(8)
+    overwrite(touched, "usr.img", 7 * BLOCK, blocks[7] + blocks[8])
+    read_block = mount_usr(touched, signed_cmdline)
+    expect(read_block(7) == blocks[7], "A block came back changed.")
+    overwrite(touched, "usr.img", 7 * BLOCK, b"#")
+    overwrite(touched, "usr.img", 8 * BLOCK, b"#")
+    for n, when in ((8, "after the mount"), (7, "after it was read once")):
+        with refused(
+            f"a byte changed {when}",
+            by=VerityError,
+            hint="It was checked before and not again: verify each block on each read.",
+        ):
+            read_block(n)
+
+    with works("a command line with a tab and a newline", hint="Split it at any white space."):
+        mount_usr(node, f"quiet\tusrhash={ROOT.hex()}\n")
 
     def mount(disk: Disk, cmdline: str) -> None:
         """Mount and read nothing; a refusal has to say what it is about."""
@@ -898,10 +999,15 @@ with check("pin-the-root"):
         ("an empty usrhash=", rebuilt, "usrhash= quiet"),
         ("the first 8 digits of a root hash", rebuilt, f"usrhash={evil[:8]}"),
         ("a second usrhash= behind the signed one", node, f"{signed_cmdline} usrhash={evil}"),
-        ("the same, and the rebuilt tree", rebuilt, f"{signed_cmdline} usrhash={evil}"),
+        ("a second usrhash= right behind the first", node, f"usrhash={pinned} usrhash={evil}"),
+        ("a second usrhash= behind a tab", node, f"{signed_cmdline}\tusrhash={evil}"),
+        ("the same usrhash= twice", node, f"{signed_cmdline} usrhash={pinned}"),
+        ("two usrhash=, and the rebuilt tree", rebuilt, f"{signed_cmdline} usrhash={evil}"),
         ("an empty usrhash= behind the signed one", node, f"{signed_cmdline} usrhash="),
         ("a root hash with one digit too many", node, f"usrhash={pinned}0"),
         ("a root hash with two digits too many", node, f"usrhash={pinned}00"),
+        ("a root hash with =1 behind it", node, f"usrhash={pinned}=1"),
+        ("the word USRHASH=", rebuilt, f"USRHASH={evil}"),
         ("64 letters that are no hexadecimal digits", node, f"usrhash={'xy' * 32}"),
         ("a word that ends in usrhash=", rebuilt, f"notusrhash={evil}"),
         ("the word rd.usrhash=", rebuilt, f"rd.usrhash={evil}"),
@@ -1049,7 +1155,7 @@ def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
     return lambda n: read_verified(disk, n, root)
 
 
-# %% tags=["mistake"] exercise="pin-the-root" title="Verifies the whole disk at the mount, then trusts it" catches="It was checked at the mount and not again"
+# %% tags=["mistake"] exercise="pin-the-root" title="Verifies the whole disk at the mount, then trusts it" catches="a byte changed after the mount"
 def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
     pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
     if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
@@ -1057,6 +1163,32 @@ def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
     for n in range(disk.data_blocks):
         read_verified(disk, n, bytes.fromhex(pinned[0]))
     return disk.data
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Verifies a block on its first read" catches="a byte changed after it was read once"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
+    if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
+        raise VerityError("root hash")
+    good = set()
+
+    def read_block(n: int) -> bytes:
+        if n in good:
+            return disk.data(n)
+        block = read_verified(disk, n, bytes.fromhex(pinned[0]))
+        good.add(n)
+        return block
+
+    return read_block
+
+
+# %% tags=["mistake"] exercise="pin-the-root" title="Finds every second of two neighbours" catches="a second usrhash= right behind the first"
+def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
+    pinned = re.findall(r"(?:^|\s)usrhash=(\S*)(?:\s|$)", cmdline)  # the white space between them is used up
+    if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
+        raise VerityError("root hash")
+    root = bytes.fromhex(pinned[0])
+    return lambda n: read_verified(disk, n, root)
 
 
 # %% tags=["mistake"] exercise="pin-the-root" title="Degenerate: hard-codes the root hash of this release" catches="No longer works: the next release"
