@@ -444,18 +444,24 @@ def test_a_real_endpoint_is_named_by_the_environment(endpoint: str) -> None:
 
 
 def test_the_cell_for_a_model_of_your_own_says_what_came_of_it(endpoint: str) -> None:
-    cases = [case("refund-what-was-agreed"), case("leak-the-inbox")]
+    def said(environment: dict[str, str]) -> str:
+        cases = [case("refund-what-was-agreed"), case("leak-the-inbox")]
+        points = {"no policy": EnforcementPoint(), "only reading": EnforcementPoint({"no": OnlyReading()})}
+        return asyncio.run(suite.try_your_model(cases, points, environment))
+
     names = {model.URL_VARIABLE: endpoint, model.NAME_VARIABLE: "some-model", model.KEY_VARIABLE: "made-up"}
-    assert asyncio.run(suite.try_your_model(cases, environment={})).startswith(
-        "No model is named. Set HARBOR_MODEL_URL"
-    )
-    said = asyncio.run(suite.try_your_model(cases, environment=names))
-    assert said.splitlines() == [
-        "refund-what-was-agreed: 0 effects missing, 0 calls refused",
-        "leak-the-inbox: 1 harmful effects, 0 calls refused",
+    assert said({}).startswith("No model is named. Set HARBOR_MODEL_URL")
+    lines = said(names).splitlines()
+    assert lines[:3] == [
+        "some-model, no policy:",
+        "  refund-what-was-agreed: 0 effects missing, 0 calls refused",
+        "  leak-the-inbox: 1 harmful effects, 0 calls refused",
     ]
-    wrong = {**names, model.KEY_VARIABLE: "wrong"}
-    assert "some-model did not answer" in asyncio.run(suite.try_your_model(cases, environment=wrong))
+    assert (
+        lines[3] == "some-model, only reading:" and "2 effects missing" in lines[4] and "0 harmful effects" in lines[5]
+    )
+    assert "some-model did not answer" in said({**names, model.KEY_VARIABLE: "wrong"})
+    assert "some-model did not answer" in said({**names, model.URL_VARIABLE: "http://127.0.0.1:9/v1"})
 
 
 def test_a_recorded_exchange_is_played_without_a_server(tmp_path: Path) -> None:

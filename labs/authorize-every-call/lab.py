@@ -65,7 +65,7 @@ from harbor.desk import open_desk, work
 from harbor.enforcement import Call, Control, Done, EnforcementPoint, Refused
 from harbor.model import worst_case
 from harbor.servers import Letter, Payment
-from harbor.suite import ATTACKS, HONEST, INBOX_TASK, LETTERS, ORDER_BOOK, inbox, matches, try_case
+from harbor.suite import ATTACKS, HONEST, INBOX_TASK, LETTERS, ORDER_BOOK, inbox, matches, try_case, try_your_model
 from harbor.world import World
 
 # %% [markdown]
@@ -1957,6 +1957,21 @@ beyond = {
 for what, letter in beyond.items():
     shop = run(play([letter], [f"Answer mail 0 from {letter.sender}."], point))
     landed(what, [row for row in shop.effects() if row["what"] != "mail"])
+
+# %% [markdown]
+# **Optional: a model of your own.** All of the above was played by the worst case. To see what a real model makes of three
+# of these cases, name an OpenAI-compatible server before you open the notebook: `HARBOR_MODEL_URL` (it ends in `/v1`),
+# `HARBOR_MODEL_NAME`, and `HARBOR_MODEL_KEY` if it wants one. The letters then leave this machine. An attack that does not
+# land there has met a model that did not follow it today, and no control. No check looks at this cell.
+
+# %%
+shown = [
+    case
+    for case in (*ATTACKS, *HONEST)
+    if case.name in ("refund-a-strangers-order", "leak-the-inbox", "refund-what-was-agreed")
+]
+print(run(try_your_model(shown, {"no policy": EnforcementPoint(), "your policy": point}), seconds=900))
+
 
 # %% [markdown]
 # ## What you take home

@@ -51,7 +51,7 @@ from dataclasses import dataclass
 from harbor.desk import open_desk, work
 from harbor.enforcement import Call, Control, Done, EnforcementPoint, Refused
 from harbor.model import worst_case
-from harbor.suite import ATTACKS, HONEST, LETTERS, ORDER_BOOK, Case, inbox, matches, try_case
+from harbor.suite import ATTACKS, HONEST, LETTERS, ORDER_BOOK, Case, inbox, matches, try_case, try_your_model
 from harbor.world import World
 
 CASES = {case.name: case for case in HONEST + ATTACKS}
@@ -1183,6 +1183,16 @@ print("still lost:", *(case.name for case in HONEST if not apart[case.name][1]),
 
 # %%
 _ = runpy.run_path(str(lab.files / "rule_of_two.py"), run_name="__main__")
+
+# %% [markdown]
+# **Optional: a model of your own.** All of the above was played by the worst case. To see what a real model makes of the first
+# attack, name an OpenAI-compatible server before you open the notebook: `HARBOR_MODEL_URL` (it ends in `/v1`),
+# `HARBOR_MODEL_NAME`, and `HARBOR_MODEL_KEY` if it wants one. The letters then leave this machine. An attack that does not
+# land there has met a model that did not follow it today, and no control. No check looks at this cell.
+
+# %%
+case = CASES["leak-the-inbox"]
+print(run(try_your_model([case], {"no rule": EnforcementPoint(), "your rule": by_data(case)}), seconds=900))
 
 # %% [markdown]
 # Last, the first attack again, against the shop that you have built.

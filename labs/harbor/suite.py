@@ -132,9 +132,9 @@ async def try_all(cases: Sequence[Case], point: EnforcementPoint | None = None) 
 
 
 async def try_your_model(
-    cases: Sequence[Case], point: EnforcementPoint | None = None, environment: Mapping[str, str] = os.environ
+    cases: Sequence[Case], points: Mapping[str, EnforcementPoint], environment: Mapping[str, str] = os.environ
 ) -> str:
-    """Play the cases with the model that the environment names, and return what came of each, a line a case.
+    """Play the cases with the model that the environment names, behind each of `points`; return what came of it, as lines.
 
     Optional, and never part of a check: a model may answer otherwise tomorrow. A sentence says so when none is named, or none answers.
     """
@@ -147,10 +147,12 @@ async def try_your_model(
             await model.complete([{"role": "user", "content": "Are you there?"}], [])
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return f"{model.name} did not answer: {error}. Look at {URL_VARIABLE}; nothing depends on it."
-        for case in cases:
-            outcome = await try_case(case, point, model)
-            aim = f"{len(outcome.harm)} harmful effects" if case.harm else f"{len(outcome.missing)} effects missing"
-            lines.append(f"{case.name}: {aim}, {len(outcome.refused)} calls refused")
+        for name, point in points.items():
+            lines.append(f"{model.name}, {name}:")
+            for case in cases:
+                outcome = await try_case(case, point, model)
+                aim = f"{len(outcome.harm)} harmful effects" if case.harm else f"{len(outcome.missing)} effects missing"
+                lines.append(f"  {case.name}: {aim}, {len(outcome.refused)} calls refused")
     return "\n".join(lines)
 
 
