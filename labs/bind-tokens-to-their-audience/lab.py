@@ -907,7 +907,7 @@ def request_for(scope, allowed):
 
 
 with check("bound-the-client"):
-    trial = open_shop(given_protection, given_payments_token)
+    trial = shop
     with works("order-desk reads the mailbox", hint="The honest server names the pinned issuer and an allowed scope."):
         visit(MAILBOX, {"mail.read"}, "list_mail")
     for what, scope in {"one of two allowed scopes": "orders.write", "two of three": "orders.write mail.read"}.items():

@@ -1217,8 +1217,8 @@ CASES = {
         ("unknown", "parcels", "verify"),
         "Unknown means not offered, until a person has read it.",
     ),
-    "a tool that nobody has read, on the third page": (
-        lambda: Desk(Pigeon(TRACK, QUOTE, NEW, page=1)),
+    "a tool that nobody has read, on the fifth page": (
+        lambda: Desk(Pigeon(TRACK, QUOTE, QUOTE, QUOTE, NEW, page=1)),
         ("unknown", "parcels", "verify"),
         "Check every page.",
     ),

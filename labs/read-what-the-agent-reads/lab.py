@@ -235,7 +235,7 @@ NOT_DRAWN = {
     "a control character, such as the escape that recolors a terminal": points((0, 8), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)),
     "a line separator, private use, or half a pair": points((0x2028, 0x2029), (0xE000, 0xE010), (0xF0000, 0xF0001), (0x100000, 0x100001), (0xD800, 0xD802)),
     "a format character, of the few that are drawn": points((0x0600, 0x0605), (0x06DD, 0x06DD), (0x070F, 0x070F)),
-    "a code point reserved for characters without a shape": points((0x2065, 0x2065), (0xFFF0, 0xFFF8), (0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), (0xE01F0, 0xE0FFF)),
+    "a code point reserved for characters without a shape": points((0x2065, 0x2065), (0xFFF0, 0xFFF8), (0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), *[(c, c) for c in range(0xE01F0, 0xE1000, 0x3F)], (0xE0FFF, 0xE0FFF)),
 }  # fmt: skip
 DRAWN = {
     "customers: Zoë, Łukasz, Nguyễn Thị Hạnh": "Zo\u00eb, \u0141ukasz, Nguy\u1ec5n Th\u1ecb H\u1ea1nh",

@@ -389,11 +389,6 @@ def orders_server(book):
 
 
 # %% tags=["check"] exercise="type-the-tools"
-async def listed(server):
-    async with Client(server) as client:
-        return {tool.name: tool for tool in (await client.list_tools()).tools}
-
-
 def admits(tool, arguments):
     """Whether the schema that the model reads allows these arguments."""
     return jsonschema.Draft202012Validator(tool.input_schema).is_valid(arguments)
@@ -436,15 +431,16 @@ class Answer:
 
 
 async def answers_to(server, book, calls):
-    """The Answer to each (tool, arguments, what is so in the book), one after the other in one session."""
+    """The tools of a server, and its Answer to each (tool, arguments, what is so in the book), all in one session."""
     answers = []
     async with Client(server) as client:
-        for tool, arguments, so in calls:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        for tool, arguments, so in calls if {tool for tool, *_ in calls} <= tools.keys() else ():
             vars(book).update({"down": set(), "meanwhile": 0} | so)
             before = book.asked
             answers.append(Answer(await client.call_tool(tool, arguments), book.asked != before))
     book.down = set()
-    return answers
+    return tools, answers
 
 
 def about_type(got):
@@ -482,7 +478,7 @@ OUTAGES = [
 with check("type-the-tools"):
     trial = Busy()
     server = orders_server(trial)
-    tools = run(listed(server))
+    tools, answers = run(answers_to(server, trial, [("get_order", {"order": "1001"}, {})]))
     expect(
         set(tools) == {"get_order", "refund_order"},
         f"tools/list names {sorted(tools)}; expected get_order and refund_order alone: every tool in the list is there for "
@@ -501,7 +497,7 @@ with check("type-the-tools"):
         f"refund_order is listed with {hints.model_dump(by_alias=True, exclude_none=True) if hints else None}; expected no promise that "
         "it breaks: each call pays. A host that believes you calls it without asking a person, or once more.",
     )
-    (looked,) = run(answers_to(server, trial, [("get_order", {"order": "1001"}, {})]))
+    (looked,) = answers
     with works("an order is looked up", hint="get_order returns an Order for a number that is in the book."):
         if looked.error == f"{GENERAL} get_order":
             raise run(behind_it(server, "get_order", {"order": "1001"})) or ToolFailed(looked.error)
@@ -521,7 +517,8 @@ with check("type-the-tools"):
     wrong = [(tool, arguments, {}) for tool, arguments, _ in WRONG]
     unknown = [(tool, arguments, so) for tool, arguments, so, _ in UNKNOWN]
     calls = [*wrong, *honest, *OUTAGES, *unknown]
-    answers = iter(run(answers_to(server, trial, calls)))
+    _, answers = run(answers_to(server, trial, calls))
+    answers = iter(answers)
     for tool, arguments, what in WRONG:
         answer = next(answers)
         with refused(
@@ -1366,7 +1363,8 @@ async def second_conversation(client):
     await client.call_tool("get_order", {"order": "1 OR 1=1"})
 
 
-typed, answered, unknown, mistyped = run(on_the_wire(orders_server(Book()), second_conversation, mode="2026-07-28"))
+your_orders = orders_server(Book())
+typed, answered, unknown, mistyped = run(on_the_wire(your_orders, second_conversation, mode="2026-07-28"))
 show(typed, answer_only=True)
 
 # %% [markdown]
@@ -1608,7 +1606,6 @@ def as_it_came(error):
 
 
 with check("mind-the-door"):
-    server = orders_server(Book())
     for names, pages in (
         (
             ["orders.harbor.example", "refunds.harbor.example"],
@@ -1616,7 +1613,7 @@ with check("mind-the-door"):
         ),
         (["stock.harbor.example"], ["https://pos.harbor.example"]),
     ):
-        laptop = Laptop(server, door_of(names, pages))
+        laptop = Laptop(your_orders, door_of(names, pages))
         heard, name, page = laptop.listens_on("127.0.0.1"), names[0], pages[0]
         welcome = []
         for own in names:
@@ -1956,7 +1953,7 @@ def without(headers, *names):
 
 async def server_says(bodies):
     """Send each (headers, body) through the gateway; return the answers."""
-    async with serving(behind(gateway, http_app(orders_server(Book())), {"get_order"})) as http:
+    async with serving(behind(gateway, http_app(your_orders), {"get_order"})) as http:
         return [await http.post(LOCAL, headers=headers, content=body) for headers, body in bodies]
 
 
