@@ -71,6 +71,7 @@ import textwrap
 import time
 import warnings
 
+import httpx2
 from harbor.calling import Denied, MemoryStorage, ScopeRefused, SignIn, ToolFailed, call, token_form
 from harbor.identity import (
     ACCESS_TOKEN,
@@ -305,8 +306,9 @@ landed("a token made out to orders paid 4,999 euros at payments, past every rule
 # ## Exercise 1: turn the audience check on
 #
 # Write the settings that the SDK uses to guard one server. Harbor uses this function for all its servers, so
-# `resource` and `scopes` differ from call to call. Start from what Harbor has, and add what is missing. Mind the spelling:
-# `AuthSettings` ignores a keyword that it does not know, without a word (mcp 2.3.0).
+# `resource` and `scopes` differ from call to call. Start from what Harbor has, and add the argument that the warning above names: with
+# it the SDK compares the server's URL with the audience that the server's verifier reports. Mind the spelling: `AuthSettings` ignores a
+# keyword that it does not know, without a word (mcp 2.3.0).
 
 
 # %% tags=["exercise"] id="check-the-audience" title="Turn the audience check on" minutes=4
@@ -342,7 +344,9 @@ def protect_by_settings(resource, scopes, keys):
 with check("check-the-audience"):
     trial = open_shop(protect_by_settings, given_payments_token)
     with works(
-        "order-desk signs in and lists the mail", hint="The mailbox has to accept a token that is made out to it."
+        "order-desk signs in and lists the mail",
+        hint="The mailbox has to accept a token that is made out to it: resource_server_url is `resource`, unchanged, and "
+        "required_scopes are `scopes`.",
     ):
         run(call(trial.internet, MAILBOX, "list_mail", sign_in=given_sign_in(MAILBOX, trial.desk)))
     with works("payments takes a token made out to payments", hint="Each server needs its own URL as its resource."):
@@ -427,8 +431,8 @@ def resource_settings(resource, scopes):
 # The settings compare what the **verifier** reports. Harbor's verifier checks the signature, and a good signature says who
 # wrote a token. It does not say for whom, nor until when.
 #
-# Yours reads the claims as well. It accepts only what is made out to its own server, and reports that server's URL. Then the
-# setting of exercise 1 compares the URL with itself: that is why the SDK's warning suggests `False` for such a verifier. We
+# Yours reads the claims as well. It accepts only what is made out to its own server, and reports that server's URL. Then both URLs
+# that the setting of exercise 1 compares are the server's own: that is why the SDK's warning suggests `False` for such a verifier. We
 # keep both, because each is there when the other gets lost: one in an upgrade, one in a new verifier.
 #
 # What you need of joserfc, with a claim that you do not need:
@@ -439,11 +443,11 @@ def resource_settings(resource, scopes):
 # ```
 #
 # The second line demands a claim `sub` that is `"x"`, or a list with `"x"` in it. Without `"essential"` it may be missing,
-# without `"value"` it may be anything. A claim `exp` that is there must not have passed. What fails raises a `JoseError`,
-# and so does rubbish in place of a token.
+# without `"value"` it may be anything. A claim `exp` that is there must not have passed, and `nbf`, *not before*, must have. What
+# fails raises a `JoseError`, and so does rubbish in place of a token.
 #
-# Accept a token when id.harbor.example (`ISSUER`) issued it, it is made out to exactly this server, and it has an expiry date
-# that has not passed. For anything else return None: no exception may reach the SDK. `as_access_token` belongs inside the
+# Accept a token when id.harbor.example (`ISSUER`) issued it, it is made out to exactly this server, it has an expiry date that has
+# not passed, and no `nbf` that is still to come. For anything else return None: no exception may reach the SDK. `as_access_token` belongs inside the
 # `try`, too. A well-signed token can still hold a `scope` that is no text (AttributeError) or an `exp` that is no whole number
 # (pydantic's ValidationError, which is a ValueError).
 
@@ -478,43 +482,60 @@ class NotAccepted(Exception):
     """The verifier said no."""
 
 
-def present(resource, token):
-    """What the verifier of `resource` reports about `token`."""
-    access = run(TokenVerifier(resource, trial.identity.keys).verify_token(token))
+async def reports(tokens):
+    """What the verifiers say of each (resource, token): an AccessToken, None, or the error that they let out."""
+    verifiers, said = {}, []
+    for resource, token in tokens:
+        if resource not in verifiers:
+            verifiers[resource] = TokenVerifier(resource, keys)
+        try:
+            said.append(await verifiers[resource].verify_token(token))
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            said.append(error)
+    return said
+
+
+def accepted(access):
+    """Raise what the verifier raised, and NotAccepted for None."""
+    if isinstance(access, Exception):
+        raise access
     if access is None:
         raise NotAccepted
     return access
 
 
-def present_quietly(what, token):
-    """Show the mailbox a token; None is an answer, and an exception is none."""
-    try:
-        present(MAILBOX, token)
-    except (NotAccepted, NotImplementedError):
-        raise
-    except Exception as error:
-        expect(
-            False,
-            f"verify_token raised {type(error).__name__} ({error}) for a token {what}; expected None: no exception may "
-            "reach the SDK, so decode, validate and as_access_token stand in one `try`.",
-        )
+def quiet(what, access):
+    """None is an answer, and an exception is none."""
+    expect(
+        not isinstance(access, Exception),
+        f"verify_token raised {type(access).__name__} ({access}) for a token {what}; expected None: no exception may "
+        "reach the SDK, so decode, validate and as_access_token stand in one `try`.",
+    )
+    return access
 
 
 with check("verify-the-token"):
     trial = open_shop(given_protection, given_payments_token)
-    stranger = open_shop(given_protection, given_payments_token)
+    keys = trial.identity.keys
     honest = made_out_to(trial, MAILBOX, "mail.read mail.send")
+    plain, listed = run(reports([(MAILBOX, honest), (ORDERS, made_out_to(trial, [ORDERS], "orders.write"))]))
     with works("a token for the mailbox", hint="Issuer, audience and date are right: accept it."):
-        access = present(MAILBOX, honest)
+        access = accepted(plain)
         seen = (access.resource, access.scopes, access.client_id)
         wanted = (MAILBOX, ["mail.read", "mail.send"], "order-desk")
         expect(seen == wanted, f"The verifier reports {seen}; expected {wanted}: pass the token's own claims on.")
     with works(
         "an audience written as a list",
-        hint="RFC 7519 allows a list; some identity providers always send one. In joserfc, `value` finds itself in a "
-        "list; `values` wants a list of what is allowed, and given text accepts any piece of it.",
+        hint="RFC 7519 allows a list; some identity providers always send one. Give as_access_token self.resource and not the claim, "
+        "which is a list here. In joserfc, `value` finds itself in a list; `values` wants a list of what is allowed, and given text "
+        "accepts any piece of it.",
     ):
-        present(ORDERS, made_out_to(trial, [ORDERS], "orders.write"))
+        access = accepted(listed)
+        expect(
+            access.resource == ORDERS, f"The verifier reports {access.resource!r}; expected {ORDERS!r}: self.resource."
+        )
 
     longer, query = MAILBOX + "-archive", "https://parcels.example/?for=" + MAILBOX
     unsigned = "eyJhbGciOiJub25lIn0." + honest.split(".")[1] + "."
@@ -527,6 +548,11 @@ with check("verify-the-token"):
             made_out_to(trial, MAILBOX.removesuffix("/mcp"), "mail.read"),
             audience,
         ),
+        "made out to the mailbox's URL with a slash behind it": (
+            made_out_to(trial, MAILBOX + "/", "mail.read"),
+            audience,
+        ),
+        "made out to a number": (made_out_to(trial, 7, "mail.read"), audience),
         "made out to a list of others": (made_out_to(trial, [PARCELS, longer], "mail.read"), audience),
         "made out to nobody": (made_out_to(trial, None, "mail.read"), audience),
         "issued by the test system, with the same key": (
@@ -534,33 +560,40 @@ with check("verify-the-token"):
             "Keys are shared more often than names: compare the issuer as well.",
         ),
         "without an issuer": (made_out_to(trial, MAILBOX, "mail.read", iss=None), "Demand the issuer."),
-        "expired a minute ago": (
-            made_out_to(trial, MAILBOX, "mail.read", exp=int(time.time()) - 60),
-            "Check the expiry date.",
+        "expired half a minute ago": (
+            made_out_to(trial, MAILBOX, "mail.read", exp=int(time.time()) - 30),
+            "Check the expiry date, and give it no leeway that nobody asked for.",
+        ),
+        "whose expiry date is a word": (
+            made_out_to(trial, MAILBOX, "mail.read", exp="soon"),
+            "That is no date: let joserfc check it.",
+        ),
+        "that counts from an hour from now": (
+            made_out_to(trial, MAILBOX, "mail.read", nbf=int(time.time()) + 3_600),
+            "`nbf` says from when a token counts: joserfc's validate reads it, a comparison by hand has to do so too.",
         ),
         "valid for ever": (
             made_out_to(trial, MAILBOX, "mail.read", exp=None),
             "A token without `exp` never ends: demand the claim.",
         ),
         "signed with another key": (
-            made_out_to(stranger, MAILBOX, "mail.read"),
+            made_out_to(shop, MAILBOX, "mail.read"),
             "The claims are right and the signature is not: verify it with self.keys.",
         ),
         "without a signature": (unsigned, "Verify the signature, and name the algorithms you accept."),
         "that is no token at all": ("rubbish", "Return None for what is not a token."),
     }
-    for what, (token, hint) in cases.items():
-        with refused(f"a token {what}", by=NotAccepted, hint=f"The verifier accepted it. {hint}"):
-            present_quietly(what, token)
     odd = {
         "whose scope is a list": made_out_to(trial, MAILBOX, ["mail.read"]),
         "that expires at half a second": made_out_to(trial, MAILBOX, "mail.read", exp=int(time.time()) + 60.5),
     }
-    for what, token in odd.items():
-        try:
-            present_quietly(what, token)
-        except NotAccepted:
-            pass  # None is right; so is a verifier that can read it.
+    tokens = [token for token, _ in cases.values()] + list(odd.values())
+    said = run(reports((MAILBOX, token) for token in tokens))
+    for (what, (_, hint)), access in zip(cases.items(), said, strict=False):
+        with refused(f"a token {what}", by=NotAccepted, hint=f"The verifier accepted it. {hint}"):
+            accepted(quiet(what, access))
+    for what, access in zip(odd, said[len(cases) :], strict=True):
+        quiet(what, access)  # None is right; so is a verifier that can read it.
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="A good signature is enough" catches="made out to Parcel Pigeon"
@@ -859,12 +892,49 @@ def visit(server, allowed, tool, **arguments):
     return run(call(trial.internet, server, tool, arguments, sign_in=how))
 
 
+def request_for(scope, allowed):
+    """Show the hooks of the learner's sign-in a token request for `scope`, a text or None."""
+    form = {"grant_type": "client_credentials", "resource": PARCELS} | ({} if scope is None else {"scope": scope})
+    metadata = httpx2.Request("GET", f"{ISSUER}/.well-known/oauth-authorization-server")  # what comes before it
+
+    async def show_them():
+        for request in (metadata, httpx2.Request("POST", f"{ISSUER}/token", data=form)):
+            for hook in hooks:
+                await hook(request)
+
+    hooks = sign_in(PARCELS, trial.desk, frozenset(allowed)).before_sending
+    run(show_them())
+
+
 with check("bound-the-client"):
-    trial = open_shop(given_protection, given_payments_token)
+    trial = shop
     with works("order-desk reads the mailbox", hint="The honest server names the pinned issuer and an allowed scope."):
         visit(MAILBOX, {"mail.read"}, "list_mail")
-    with works("it asks for one of two allowed scopes", hint="`allowed` is a bound, not a list of what must be asked."):
-        visit(ORDERS, {"orders.read", "orders.write"}, "get_order", order="1001")
+    for what, scope in {"one of two allowed scopes": "orders.write", "two of three": "orders.write mail.read"}.items():
+        with works(
+            f"it asks for {what}",
+            hint="`allowed` is a bound, not a list of what must be asked: split `scope`, compare sets.",
+        ):
+            request_for(
+                scope, {"orders.read", "orders.write", "mail.read"} - ({"mail.read"} if " " not in scope else set())
+            )
+    hint = (
+        "The request was sent. Compare the scope field of the token request with `allowed`, scope by scope and each as a whole; a request "
+        "without that field gets everything."
+    )
+    if not sign_in(PARCELS, trial.desk, frozenset({"parcels.read"})).before_sending:
+        hint += " No hook was there to see it: hand yours over, SignIn(auth, (hook,))."
+    demands = {
+        "its own scope and two of Harbor's": ["parcels.read", "mail.read", "payments.refund"],
+        "one of Harbor's scopes only": ["mail.read"],
+        "no scope by name, which gets all of them": None,
+    }
+    texts = {what: scopes and " ".join(scopes) for what, scopes in demands.items()}
+    texts |= {"no scope by name, in an empty field": "", "a part of the name of an allowed scope": "parcels.rea"}
+    for what, text in texts.items():
+        with refused(f"a token request for {what}", by=ScopeRefused, hint=hint):
+            request_for(text, {"parcels.read"})
+
     parcel_pigeon(trial, [], ["parcels.read"])
     with works(
         "it tracks a parcel while Parcel Pigeon behaves", hint="Another company's server may use your issuer too."
@@ -883,19 +953,9 @@ with check("bound-the-client"):
             visit(PARCELS, {"parcels.read"}, "track", parcel="P-77")
         expect(not secrets, f"The sign-in failed, but {issuer} had the secret by then. Stop before the token request.")
 
-    demands = {
-        "its own scope and two of Harbor's": ["parcels.read", "mail.read", "payments.refund"],
-        "one of Harbor's scopes only": ["mail.read"],
-        "no scope by name, which gets all of them": None,
-    }
     for what, scopes in demands.items():
         parcel_pigeon(trial, [], scopes)
-        with refused(
-            f"Parcel Pigeon asks for {what}",
-            by=ScopeRefused,
-            hint="The token was issued. Compare the scope field of the token request with `allowed`; "
-            "a request without that field gets everything.",
-        ):
+        with refused(f"Parcel Pigeon asks for {what}", by=ScopeRefused, hint=f"The token was issued. {hint}"):
             visit(PARCELS, {"parcels.read"}, "track", parcel="P-77")
 
 
@@ -982,6 +1042,37 @@ def sign_in(server, credentials, allowed):
     return SignIn(auth, (guard,))
 
 
+# %% tags=["mistake"] exercise="bound-the-client" title="A piece of the list will do" catches="a part of the name of an allowed scope"
+def sign_in(server, credentials, allowed):
+    auth = ClientCredentialsOAuthProvider(
+        server, MemoryStorage(), credentials.client_id, credentials.secret, issuer=ISSUER
+    )
+
+    async def guard(request):
+        form = token_form(request)
+        if form is None:
+            return
+        asked = form.get("scope", "").split()
+        if not asked or not all(scope in " ".join(allowed) for scope in asked):
+            raise ScopeRefused
+
+    return SignIn(auth, (guard,))
+
+
+# %% tags=["mistake"] exercise="bound-the-client" title="The whole text as one scope" catches="No longer works: it asks for two of three"
+def sign_in(server, credentials, allowed):
+    auth = ClientCredentialsOAuthProvider(
+        server, MemoryStorage(), credentials.client_id, credentials.secret, issuer=ISSUER
+    )
+
+    async def guard(request):
+        form = token_form(request)
+        if form is not None and form.get("scope") not in allowed:
+            raise ScopeRefused
+
+    return SignIn(auth, (guard,))
+
+
 # %% tags=["mistake"] exercise="bound-the-client" title="Never sign in" catches="No longer works: order-desk reads the mailbox"
 def sign_in(server, credentials, allowed):
     auth = ClientCredentialsOAuthProvider(
@@ -1061,11 +1152,33 @@ def refund_at_orders(shop, token, cents=2_000):
     return run(call(shop.internet, ORDERS, "refund_order", {"order": "1001", "cents": cents}, token=token))
 
 
-async def trade(shop, token):
-    """Trade a token in as `orders` would, and return the claims of what it gets."""
+class Traded:
+    """What came of a trade: the claims of the token or an error, and whether the authorization server was asked."""
+
+    def __init__(self, claims=None, error=None, asked=False):
+        self.claims, self.error, self.asked = claims, error, asked
+
+    def gave(self):
+        if self.error:
+            raise self.error
+        return self.claims
+
+
+async def trade(shop, tokens):
+    """Trade tokens in as `orders` would, one after the other."""
+    came = []
     async with shop.internet.up(), shop.internet.client() as http:
-        traded = await payments_token(token, shop.clerk, http)
-    return jwt.decode(traded, shop.identity.keys).claims
+        for token in tokens:
+            before = len(shop.internet.trace)
+            claims = error = None
+            try:
+                got = await payments_token(token, shop.clerk, http)
+                claims = jwt.decode(got, shop.identity.keys).claims
+            except Exception as failed:
+                error = failed
+            asked = any(exchange.url == f"{ISSUER}/token" for exchange in shop.internet.trace[before:])
+            came.append(Traded(claims, error, asked))
+    return came
 
 
 async def exercise_2_is_done():
@@ -1081,13 +1194,22 @@ async def exercise_2_is_done():
 with check("exchange-the-token"):
     run(exercise_2_is_done())
     trial = open_shop(protect, payments_token)
-    for caller in ("order-desk", "night-desk"):
-        shown = made_out_to(trial, ORDERS, "orders.write", sub=caller, client_id=caller)
+    callers, later = ("order-desk", "night-desk"), int(time.time()) + 300
+    good = [made_out_to(trial, ORDERS, "orders.write", sub=name, client_id=name, exp=later) for name in callers]
+    bad = {
+        "a token made out to Parcel Pigeon": made_out_to(trial, PARCELS, "orders.write"),
+        "a token made out to payments already": made_out_to(trial, PAYMENTS, "orders.write"),
+        "a token with the claims of order-desk's, signed with another key": made_out_to(
+            shop, ORDERS, "orders.write", exp=later
+        ),
+    }
+    came = run(trade(trial, [*good, *bad.values()]))
+    for caller, traded in zip(callers, came, strict=False):
         with works(
             f"orders trades in the token of {caller}",
             hint="POST a form (data=) with these five fields, and ask for a token for payments.",
         ):
-            got = run(trade(trial, shown))
+            got = traded.gave()
         expect(
             got["aud"] == PAYMENTS,
             f"payments would see a token made out to {got['aud']}; expected {PAYMENTS}: exchange it, do not forward it.",
@@ -1102,17 +1224,20 @@ with check("exchange-the-token"):
             got["scope"] == "payments.refund",
             f"The token allows {got['scope']!r}; a refund needs 'payments.refund': name the scope.",
         )
+    for what, traded in zip(bad, came[len(good) :], strict=True):
+        with refused(
+            f"{what} is traded in",
+            by=ExchangeRefused,
+            hint="The authorization server answered 400, and payments_token returned a token all the same: "
+            "raise ExchangeRefused, there is nothing to fall back to."
+            if traded.asked
+            else "The authorization server was not asked, and payments_token returned a token that it had kept: it cannot know that this "
+            "token is good. Trade in each token that is shown to you.",
+        ):
+            traded.gave()
     with works("order-desk refunds 20 euros through orders", hint="payments takes tokens made out to payments."):
         refund_at_orders(trial, made_out_to(trial, ORDERS, "orders.write"))
 
-    for name, audience in {"Parcel Pigeon": PARCELS, "payments already": PAYMENTS}.items():
-        with refused(
-            f"a token made out to {name} is traded in",
-            by=ExchangeRefused,
-            hint="The authorization server answered 400, and payments_token returned a token all the same: "
-            "raise ExchangeRefused, there is nothing to fall back to.",
-        ):
-            run(trade(trial, made_out_to(trial, audience, "orders.write")))
     with refused(
         "the agent takes its token for orders to payments itself",
         by=Denied,

@@ -3,7 +3,7 @@
 # summary: What stands in your repository that a coding agent obeys and no reviewer sees, and what stops it before the agent starts?
 # track: protocols
 # lesson: learn/protocols/instructions-in-the-repository.md
-# minutes: 65
+# minutes: 70
 # level: working
 # needs: any
 # browser: false
@@ -233,9 +233,9 @@ NOT_DRAWN = {
     "a filler, or a blank that counts as a letter or symbol": points((0x115F, 0x1160), *[(c, c) for c in (0x3164, 0xFFA0, 0x2800)]),
     "a mark without a shape": points((0x034F, 0x034F), (0x17B4, 0x17B5)),
     "a control character, such as the escape that recolors a terminal": points((0, 8), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F)),
-    "a line separator, private use, or half a pair": points((0x2028, 0x2029), (0xE000, 0xE010), (0xD800, 0xD802)),
+    "a line separator, private use, or half a pair": points((0x2028, 0x2029), (0xE000, 0xE010), (0xF0000, 0xF0001), (0x100000, 0x100001), (0xD800, 0xD802)),
     "a format character, of the few that are drawn": points((0x0600, 0x0605), (0x06DD, 0x06DD), (0x070F, 0x070F)),
-    "a code point reserved for characters without a shape": points((0x2065, 0x2065), (0xFFF0, 0xFFF8), (0xE0000, 0xE0000), (0xE0FFF, 0xE0FFF)),
+    "a code point reserved for characters without a shape": points((0x2065, 0x2065), (0xFFF0, 0xFFF8), (0xE0000, 0xE0000), (0xE0002, 0xE001F), (0xE0080, 0xE00FF), *[(c, c) for c in range(0xE01F0, 0xE1000, 0x3F)], (0xE0FFF, 0xE0FFF)),
 }  # fmt: skip
 DRAWN = {
     "customers: Zoë, Łukasz, Nguyễn Thị Hạnh": "Zo\u00eb, \u0141ukasz, Nguy\u1ec5n Th\u1ecb H\u1ea1nh",
@@ -257,17 +257,17 @@ def named(char):
 
 
 with check("no-shape"):
+    for what, text in DRAWN.items():
+        with works(what, hint="A person can see it, and a linter that stops it will be switched off within a day."):
+            wrong = first(text, False)
+            if wrong is not None:
+                raise Refused(f"invisible() said yes to {named(wrong)}")
     for what, chars in NOT_DRAWN.items():
         missed = first(chars, True)
         note = f"invisible() said no to {named(missed)}; expected yes: see its row in the table." if missed else "-"
         with refused(what, by=Refused, hint=note):
             if missed is None:
                 raise Refused
-    for what, text in DRAWN.items():
-        with works(what, hint="A person can see it, and a linter that stops it will be switched off within a day."):
-            wrong = first(text, False)
-            if wrong is not None:
-                raise Refused(f"invisible() said yes to {named(wrong)}")
 
 
 # %% tags=["mistake"] exercise="no-shape" title="Zero width is all there is" catches="Got through: a change of direction"
@@ -285,7 +285,7 @@ def invisible(char):
     return unicodedata.category(char) == "Cf"
 
 
-# %% tags=["mistake"] exercise="no-shape" title="Python knows what is printable" catches="U+FE00 VARIATION SELECTOR-1"
+# %% tags=["mistake"] exercise="no-shape" title="Python knows what is printable" catches="U+00A0 NO-BREAK SPACE"
 def invisible(char):
     return not char.isprintable() and char not in "\t\n\r"
 
@@ -361,7 +361,7 @@ def invisible(char):
 #
 # - when it is U+200C or U+200D **between** two letters or marks of the same script, and that script joins letters:
 #   `script(a) == script(b)`, and `script(a) in JOINING`;
-# - when it is U+200D between two pictures: `picture(after)`, and before it a picture, or a picture with U+FE0F;
+# - when it is U+200D between two pictures: `picture(after)`, and before it a picture, or U+FE0F right after a picture;
 # - when it is U+FE0E or U+FE0F (draw as text, draw as emoji) right after a picture, or between one of `0123456789#*`
 #   and U+20E3 (a keycap);
 # - when it is a tag character inside one of the three flags in `FLAGS`, each of which is a string.
@@ -414,6 +414,7 @@ def belongs(text, at):
 PERSIAN = "\u0639\u0644\u06cc\u200c\u067e\u0648\u0631"  # Alipour
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 SCOTLAND = FLAGS[1]
+SELECTORS = "".join("\u2764" + chr(code) for code in range(0xFE00, 0xFE0E))
 JOINERS = in_zero_width("add").replace("\u200b", "\u200d")  # the same bits, in the two joiners
 
 HONEST = {
@@ -423,7 +424,7 @@ HONEST = {
     "a family emoji": f"Thank families {FAMILY} by name.",
     "a doctor with a skin tone, a rainbow flag": "\U0001f469\U0001f3fd\u200d\u2695\ufe0f \U0001f3f3\ufe0f\u200d\U0001f308",
     "a red heart, a keycap": "\u2764\ufe0f and 1\ufe0f\u20e3",
-    "the flag of Scotland": f"Ship to {SCOTLAND} too.",
+    "the flag of Scotland, twice": f"Ship to {SCOTLAND} and back to {SCOTLAND} too.",
 }
 SMUGGLED = {
     "an order in zero-width characters, in English": ("Be polite." + in_zero_width("add"), "ask the neighbors"),
@@ -432,12 +433,17 @@ SMUGGLED = {
     "an order in an English line below a Persian name": (f"{PERSIAN}\nBe polite.{JOINERS}", "look at the neighbors, not at the file"),
     "a run of joiners between Persian letters": ("\u06cc\u200c\u200d\u200c\u062e", "both neighbors have to be letters"),
     "a joiner between a Persian and a Latin letter": ("\u06cc\u200cA", "both neighbors have to be of one script"),
+    "a joiner between two Cyrillic letters": ("\u043f\u200d\u043e", "Cyrillic letters do not join either: ask JOINING"),
+    "a non-joiner between two Chinese characters": ("\u674e\u200c\u5c0f", "these do not join: ask JOINING"),
+    "a non-joiner between two emoji": ("\U0001f468\u200c\U0001f469", "U+200D joins pictures, U+200C does not"),
     "a joiner between an emoji and a word": ("\U0001f44d\u200dok", "look at both neighbors"),
     "a joiner before the first character": (f"\u200d\U0001f467 to {FAMILY}", "text[-1] is the last character, and not the one before the first"),
     "an order behind a smiley, in variation selectors": ("\U0001f60a" + in_selectors(ORDER), "one U+FE0F may follow a picture, and no other selector"),
+    "an order in the first fourteen selectors, each behind a heart": (SELECTORS, "U+FE0E and U+FE0F ask for a drawing, the others do not"),
     "two selectors behind one heart": ("\u2764\ufe0f\ufe0f", "the second one follows a selector, and not a picture"),
     "a selector behind a letter, or behind a digit that is no keycap": ("a\ufe0f", "only pictures and keycaps take one"),
     "a digit with a selector": ("1\ufe0f2", "only pictures and keycaps take one"),
+    "a keycap around a digit that is none of the ten": ("\u0661\ufe0f\u20e3", "a keycap is one of 0123456789#*, and isdigit() knows hundreds"),
     "an order in tag characters": ("Be polite." + in_tags(ORDER), "tags belong in three flags only"),
     "an order in tag characters behind a black flag": ("\U0001f3f4" + in_tags(ORDER), "compare with the whole flag"),
     "half a flag": ("\U0001f3f4" + in_tags("gbs"), "compare with the whole flag"),
@@ -452,8 +458,12 @@ def hidden(text):
     return [at for at, char in enumerate(text) if invisible(char) and not belongs(text, at)]
 
 
-def read_text(text):
-    found = hidden(text)
+def sentence(words):
+    return words[0].upper() + words[1:]
+
+
+def stop(text, found):
+    """Raise Refused when something is hidden at these places."""
     if found:
         raise Refused(f"{len(found)} hidden, the first is {named(text[found[0]])}, text[{found[0]}] of {text!a}")
 
@@ -465,15 +475,17 @@ with check("honest-joiners"):
     )
     for what, text in HONEST.items():
         with works(what, hint="belongs() said no; expected yes: its neighbors need this invisible character."):
-            read_text(text)
+            stop(text, hidden(text))
     for what, (text, note) in SMUGGLED.items():
+        found = hidden(text)
         with refused(what, by=Refused, hint=f"belongs() said yes at every invisible character; expected no: {note}."):
-            read_text(text)
-        if in_tags(ORDER) in text or in_selectors(ORDER) in text:
-            expect(
-                len(hidden(text)) == len(ORDER),
-                f"{what.capitalize()}: of {len(ORDER)} hidden characters, {len(hidden(text))} were reported: {note}.",
-            )
+            stop(text, found)
+        order = in_tags(ORDER) in text or in_selectors(ORDER) in text
+        many = len(ORDER) if order else len(SELECTORS) // 2 if text == SELECTORS else len(found)
+        expect(
+            len(found) == many,
+            f"{sentence(what)}: of {many} hidden characters, {len(found)} were reported: {note}.",
+        )
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Joiners always belong" catches="Got through: an order in zero-width characters, in English"
@@ -501,7 +513,9 @@ def belongs(text, at):
         return True
     if char in "\u200c\u200d" and before and after:
         base = text[:at].removesuffix("\ufe0f")[-1:]
-        return (script(before) in JOINING and script(before) == script(after)) or (picture(base) and picture(after))
+        return (script(before) in JOINING and script(before) == script(after)) or (
+            char == "\u200d" and picture(base) and picture(after)
+        )
     if char in "\ufe0e\ufe0f" and before:
         return picture(before) or (before in "0123456789#*" and after == "\u20e3")
     return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
@@ -525,7 +539,9 @@ def belongs(text, at):
     char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
     if char in "\u200c\u200d" and before and after:
         base = text[:at].removesuffix("\ufe0f")[-1:]
-        return (script(before) in JOINING and script(before) == script(after)) or (picture(base) and picture(after))
+        return (script(before) in JOINING and script(before) == script(after)) or (
+            char == "\u200d" and picture(base) and picture(after)
+        )
     if unicodedata.name(char, "").startswith("VARIATION SELECTOR"):
         base = next((c for c in reversed(text[:at]) if not invisible(c)), "a")
         return picture(base) or after == "\u20e3"
@@ -537,11 +553,39 @@ def belongs(text, at):
     char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
     if char in "\u200c\u200d" and before and after:
         base = text[:at].removesuffix("\ufe0f")[-1:]
-        return (script(before) in JOINING and script(before) == script(after)) or (picture(base) and picture(after))
+        return (script(before) in JOINING and script(before) == script(after)) or (
+            char == "\u200d" and picture(base) and picture(after)
+        )
     if char in "\ufe0e\ufe0f" and before:
         return picture(before) or (before in "0123456789#*" and after == "\u20e3")
     base = next((c for c in reversed(text[:at]) if not 0xE0020 <= ord(c) <= 0xE007F), "")
     return 0xE0020 <= ord(char) <= 0xE007F and base == "\U0001f3f4"
+
+
+# %% tags=["mistake"] exercise="honest-joiners" title="The first page of selectors" catches="an order in the first fourteen selectors"
+def belongs(text, at):
+    char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
+    if char in "\u200c\u200d" and before and after:
+        if script(before) in JOINING and script(before) == script(after):
+            return True
+        base = text[:at].removesuffix("\ufe0f")[-1:]
+        return char == "\u200d" and base != "" and picture(base) and picture(after)
+    if "\ufe00" <= char <= "\ufe0f" and before:
+        return picture(before) or (before in "0123456789#*" and after == "\u20e3")
+    return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
+
+
+# %% tags=["mistake"] exercise="honest-joiners" title="Every script but Latin" catches="Got through: a joiner between two Cyrillic letters"
+def belongs(text, at):
+    char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
+    if char in "\u200c\u200d" and before and after:
+        if script(before) == script(after) and script(before) not in ("", "LATIN"):
+            return True
+        base = text[:at].removesuffix("\ufe0f")[-1:]
+        return char == "\u200d" and base != "" and picture(base) and picture(after)
+    if char in "\ufe0e\ufe0f" and before:
+        return picture(before) or (before in "0123456789#*" and after == "\u20e3")
+    return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Never" catches="No longer works: the customer"
@@ -630,6 +674,7 @@ QUIETLY = {
     "an attribute that nobody shows": (f'Be <b data-note="{WORDS}">polite</b>.\n', 1, HTML),
     "an element that pages drop": (f"<template>\n{WORDS}\n</template>\n", 1, HTML),
     "the text of an image": (f"![{WORDS}](logo.png)\n", 1, IMAGE),
+    "the text of an image that has a title as well": (f'![{WORDS}](logo.png "logo")\n', 1, IMAGE),
     "the title of an image": (f'![logo](logo.png "{WORDS}")\n', 1, IMAGE),
     "the title of a link": (f'See [the guide](guide.md "{WORDS}").\n', 1, LINK),
     "a link definition that serves as a comment": (f"Be polite.\n\n[//]: # ({WORDS})\n", 3, SPARE),
@@ -646,30 +691,35 @@ SHOWN = {
 }
 
 
-def read_page(text):
+def parts_of(text):
     try:
-        found = unshown(text)
+        return unshown(text)
+    except NotImplementedError:
+        raise
     except Exception as error:
         expect(
             False,
             f"unshown() raised {type(error).__name__}: {error}, for {text!a}; expected a list of (line, words). A child's map is "
             "None: take that of its parent.",
         )
+
+
+def not_empty(found, what):
     if found:
-        raise Refused(f"{len(found)} parts are not shown")
+        raise Refused(f"{len(found)} {what}")
 
 
 with check("not-on-the-page"):
     for what, text in SHOWN.items():
         with works(what, hint="The page shows this; unshown() has to return an empty list."):
-            read_page(text)
+            not_empty(parts_of(text), "parts are not shown")
     for what, (text, line, row) in QUIETLY.items():
+        told = parts_of(text)
         with refused(what, by=Refused, hint=f"unshown() returned nothing; expected what this gives: {row}."):
-            read_page(text)
-        told = unshown(text)
+            not_empty(told, "parts are not shown")
         expect(
             any(at == line and "tools/fetch.sh" in words.casefold() for at, words in told),
-            f"{what.capitalize()}: unshown() returned {told}; expected line {line}, counted from 1, with the words that are "
+            f"{sentence(what)}: unshown() returned {told}; expected line {line}, counted from 1, with the words that are "
             f"not shown, so that a person can find them. They are in {row}.",
         )
 
@@ -817,12 +867,13 @@ def unshown(text):
 # | where | what | it means |
 # |---|---|---|
 # | front matter of any file that is no `.json`: `front_matter(text)` | `allowed-tools`, `hooks` | approved in advance; runs by itself |
-# | a `.json` file: `settings(text)` | `permissions` with a list `allow` | approved in advance |
+# | a `.json` file, in any case: `settings(text)` | `permissions` with a list `allow` | approved in advance |
 # | | `allowed-tools`, `hooks`, `mcpServers`, `servers` | as above; programs that start by themselves |
 # | | `enableAllProjectMcpServers` | approves every tool server of the repository |
 # | | in the list `tasks`: `runOptions` with `runOn` equal to `folderOpen` | starts when the folder is opened |
 #
-# Empty values, `false` and `null` grant nothing. Both helpers return a dict, and raise `ValueError` for what they cannot read. A
+# Empty values, `false` and `null` grant nothing; any other value does, a text such as `"false"` and a hook with an empty list inside
+# included. Both helpers return a dict, and raise `ValueError` for what they cannot read. A
 # file that this linter cannot read, an agent may read all the same: that is a sentence too, so catch the error. So
 # is a value of another shape than the table's: `permissions` that is a list, a task that is a text. An `allow` that is a
 # text counts as a list with that one tool.
@@ -844,7 +895,7 @@ def front_matter(text):
     if node is None:
         return {}
     if not isinstance(data, dict):
-        raise ValueError("the front matter is no list of keys and values")
+        raise ValueError("the front matter is not made of keys and values")
     keys = [key.value for key, _ in node.value]
     if len(keys) != len(set(keys)):
         raise ValueError("a key of the front matter is given twice")
@@ -868,7 +919,7 @@ def settings(text):
     return data
 
 
-# %% tags=["exercise"] id="files-and-grants" title="Every file, and every right it gives itself" minutes=12
+# %% tags=["exercise"] id="files-and-grants" title="Every file, and every right it gives itself" minutes=18
 def reads(path):
     """Whether a coding agent loads the file at `path` by itself."""
     ### BEGIN SOLUTION
@@ -915,10 +966,11 @@ READ = [
     ("AGENTS.md", "CLAUDE.md", ".mcp.json"),
     ("services/checkout/AGENTS.md", VENDORED, "apps/web/CLAUDE.md"),
     (SKILL, ".claude/skills/refund/SKILL.md", ".agents/skills/clean-code/references/STYLE.md", "skills/refund/limits.md"),
-    ("agents.md", "Agents.MD", ".Cursor/rules/shop.MDC", ".Claude/settings.json"),
+    ("agents.md", "Agents.MD", ".Cursor/rules/shop.MDC", ".Claude/settings.json", ".VSCode/TASKS.JSON", "Skills/refund/LIMITS.MD"),
     (".cursor/rules/shop.mdc", ".cursorrules", ".github/copilot-instructions.md", ".github/instructions/web.instructions.md"),
     (".claude/agents/tester.md", ".claude/commands/ship.md"),
     (".claude/settings.json", ".claude/settings.local.json", ".vscode/tasks.json", ".vscode/mcp.json", "apps/web/.mcp.json"),
+    ("apps/web/.claude/settings.json", ".claude/plugins/x/hooks.json", "apps/web/.cursor/rules/x/mcp.json"),
 ]  # fmt: skip
 KINDS = [
     "at the root",
@@ -928,6 +980,7 @@ KINDS = [
     "an editor's rules",
     "a sub-agent",
     "settings",
+    "settings in a folder further down",
 ]
 NOT_READ = ("README.md", "docs/customers.md", "src/agents.py", "tests/data/bidi.txt", "package.json", "web/skills.json")
 
@@ -945,6 +998,8 @@ RIGHTS = {
     "front matter that never ends": (SKILL, "---\nallowed-tools: Bash\n\nKeep functions short.\n", ""),
     "a hook in settings": (".claude/settings.json", '{"hooks": {"SessionStart": [{"hooks": [{"command": "sh tools/fetch.sh"}]}]}}', "tools/fetch.sh"),
     "an approval in settings": (".claude/settings.json", '{"permissions": {"deny": [], "allow": ["Read", "Bash(*)"]}}', "Bash(*)"),
+    "an approval in settings whose name is in capitals": (".claude/SETTINGS.JSON", '{"permissions": {"allow": ["Bash(*)"]}}', "Bash(*)"),
+    "an approval of a tool that is no shell": (".claude/settings.json", '{"permissions": {"allow": ["WebFetch"]}}', "WebFetch"),
     "a tool server that is started": (".mcp.json", '{"mcpServers": {"x": {"command": "sh", "args": ["tools/fetch.sh"]}}}', "tools/fetch.sh"),
     "a tool server of the editor": (".vscode/mcp.json", '{"servers": {"x": {"command": "sh", "args": ["tools/fetch.sh"]}}}', "tools/fetch.sh"),
     "a task that starts when the folder is opened, with comments": (
@@ -956,8 +1011,11 @@ RIGHTS = {
     "settings with a key given twice": (".claude/settings.json", '{"hooks": {"SessionStart": [{"command": "sh x"}]}, "hooks": {}}', ""),
     "permissions that are a list": (".claude/settings.json", '{"permissions": ["Bash"]}', ""),
     "an approval that is a text and no list": (".claude/settings.json", '{"permissions": {"allow": "Bash(*)"}}', "Bash(*)"),
+    "a task whose run options are a text": (".vscode/tasks.json", '{"tasks": [{"runOptions": "folderOpen"}]}', ""),
     "a task that is a text": (".vscode/tasks.json", '{"tasks": ["sh tools/fetch.sh"]}', ""),
     "all tool servers of the repository approved": (".claude/settings.json", '{"enableAllProjectMcpServers": true}', "enableAllProjectMcpServers"),
+    "all tool servers approved, by a text": (".claude/settings.json", '{"enableAllProjectMcpServers": "true"}', "enableAllProjectMcpServers"),
+    "all tool servers approved, by a number": (".claude/settings.json", '{"enableAllProjectMcpServers": 1}', "enableAllProjectMcpServers"),
 }  # fmt: skip
 NO_RIGHTS = {
     "a skill without grants": (SKILL, FRONT.format("description: Keep functions short.")),
@@ -967,21 +1025,22 @@ NO_RIGHTS = {
     "instructions without front matter": ("AGENTS.md", "Run `pytest -q`.\n\n---\n\nallowed-tools: see the wiki.\n"),
     "settings that only deny": (".claude/settings.json", '{"permissions": {"deny": ["Bash"], "allow": []}, "hooks": {}}'),
     "settings that are null or false": (".claude/settings.json", '{"permissions": null, "hooks": null, "tasks": null, "enableAllProjectMcpServers": false}'),
+    "a task whose run options are null": (".vscode/tasks.json", '{"tasks": [{"command": "pytest -q", "runOptions": null}]}'),
     "a task that a person starts, with comments": (".vscode/tasks.json", '{ /* by hand */ "tasks": [{"command": "pytest -q"}]}'),
 }  # fmt: skip
 
 
-def read_rights(what, path, text):
+def rights(what, path, text):
     try:
-        found = grants(PurePosixPath(path), text)
+        return grants(PurePosixPath(path), text)
+    except NotImplementedError:
+        raise
     except Exception as error:
         expect(
             False,
-            f"{what.capitalize()}: grants() raised {type(error).__name__}: {error}; expected a list of sentences. Catch it, and "
+            f"{sentence(what)}: grants() raised {type(error).__name__}: {error}; expected a list of sentences. Catch it, and "
             "return a sentence for what cannot be read. What is null grants nothing.",
         )
-    if found:
-        raise Refused("; ".join(found))
 
 
 with check("files-and-grants"):
@@ -1002,14 +1061,14 @@ with check("files-and-grants"):
             raise Refused(f"reads() said yes to {', '.join(wrong)}")
     for what, (path, text) in NO_RIGHTS.items():
         with works(what, hint="grants() has to return an empty list here: this gives no right to anybody."):
-            read_rights(what, path, text)
+            not_empty(told := rights(what, path, text), f"rights: {'; '.join(told)}")
     for what, (path, text, tool) in RIGHTS.items():
-        with refused(what, by=Refused, hint=f"grants() returned nothing for {text!a}; expected a sentence."):
-            read_rights(what, path, text)
-        told = grants(PurePosixPath(path), text)
+        told = rights(what, path, text)
+        with refused(what, by=Refused, hint=f"grants() returned nothing for {path}, {text!a}; expected a sentence."):
+            not_empty(told, "rights")
         expect(
-            any(tool in sentence for sentence in told),
-            f"{what.capitalize()}: grants() returned {told}; expected {tool} in it, so that a person can decide.",
+            any(tool in words for words in told),
+            f"{sentence(what)}: grants() returned {told}; expected {tool} in it, so that a person can decide.",
         )
 
 
@@ -1146,7 +1205,7 @@ def reads(path):
 
 def grants(path, text):
     try:
-        data = settings(text) if path.suffix == ".json" else front_matter(text)
+        data = settings(text) if path.suffix.casefold() == ".json" else front_matter(text)
         keys = ("allowed-tools", "hooks", "mcpServers", "servers", "enableAllProjectMcpServers")
         found = [f"{key}: {data[key]}" for key in keys if data.get(key)]
         found += [f"approved: {tool}" for tool in (data.get("permissions") or {}).get("allow", [])]
@@ -1165,7 +1224,7 @@ def reads(path):
 
 def grants(path, text):
     try:
-        data = settings(text) if path.suffix == ".json" else front_matter(text)
+        data = settings(text) if path.suffix.casefold() == ".json" else front_matter(text)
         found = [f"{key}: {data[key]}" for key in ("allowed-tools", "hooks", "mcpServers", "servers") if data.get(key)]
         found += (
             [f"approved: {(data.get('permissions') or {})['allow']}"]
@@ -1175,6 +1234,42 @@ def grants(path, text):
         return found + [str(task) for task in data.get("tasks") or [] if task.get("runOptions")]
     except (ValueError, AttributeError) as error:
         return [str(error)]
+
+
+# %% tags=["mistake"] exercise="files-and-grants" title="The ending as it is written" catches="Got through: an approval in settings whose name is in capitals"
+def reads(path):
+    name, folders = path.name.casefold(), {part.casefold() for part in path.parts[:-1]}
+    known = {"agents.md", "claude.md", "gemini.md", "skill.md", ".cursorrules", "copilot-instructions.md", ".mcp.json"}
+    inside = bool(folders & {"skills", ".agents", ".claude", ".cursor", ".vscode"})
+    return name in known or name.endswith((".mdc", ".instructions.md")) or (inside and name.endswith((".md", ".json")))
+
+
+def grants(path, text):
+    try:
+        data = settings(text) if path.suffix == ".json" else front_matter(text)
+        keys = ("allowed-tools", "hooks", "mcpServers", "servers", "enableAllProjectMcpServers")
+        found = [f"{key}: {data[key]}" for key in keys if data.get(key)]
+        allow = (data.get("permissions") or {}).get("allow") or []
+        found += [f"approved: {tool}" for tool in ([allow] if isinstance(allow, str) else allow)]
+        opened = [t for t in data.get("tasks") or [] if (t.get("runOptions") or {}).get("runOn") == "folderOpen"]
+        return found + [str(task) for task in opened]
+    except (ValueError, AttributeError) as error:
+        return [str(error)]
+
+
+# %% tags=["mistake"] exercise="files-and-grants" title="The folder right above" catches="settings in a folder further down"
+def reads(path):
+    name, folders = path.name.casefold(), {part.casefold() for part in path.parts[:-1]}
+    known = {"agents.md", "claude.md", "gemini.md", "skill.md", ".cursorrules", "copilot-instructions.md", ".mcp.json"}
+    if name in known or name.endswith((".mdc", ".instructions.md")):
+        return True
+    if name.endswith(".md"):
+        return bool(folders & {"skills", ".agents", ".claude", ".cursor"})
+    return name.endswith(".json") and path.parent.name.casefold() in {".claude", ".cursor", ".vscode"}
+
+
+def grants(path, text):
+    return []
 
 
 # %% tags=["mistake"] exercise="files-and-grants" title="Text only, settings are the editor's business" catches="Got through: a hook in settings"
@@ -1220,8 +1315,8 @@ def grants(path, text):
 # %% [markdown]
 # ## The linter, and the agent behind it
 #
-# Your four exercises together are the linter. The file that you take home, `files/lint_agent_files.py`, is the same with
-# places, repairs and exit codes. Here it meets the repository of attacks 1 to 3, all in one.
+# Your four exercises together are the linter; they come in the next cell but one. The file that you take home,
+# `files/lint_agent_files.py`, is the same with places, repairs and exit codes. Here that file meets the repository of attacks 1 to 3.
 
 # %%
 linter = runpy.run_path(str(lab.files / "lint_agent_files.py"))
@@ -1364,7 +1459,7 @@ with works(
 # - **An agent that writes such files while it works** (CVE-2025-54135). Make them read-only for it, creation included.
 
 # %% [markdown] tags=["instructor"]
-# 65 minutes: 13 for the introduction and three attacks, 45 for the exercises as marked, 7 for the end. With 40 minutes, do
+# 70 minutes: 12 for the introduction and three attacks, 51 for the exercises as marked, 7 for the end. With 40 minutes, do
 # exercises 1 and 4 and show 2 and 3.
 #
 # - Before attack 1, put the poisoned `AGENTS.md` on the projector and let people review it. Then print its length.

@@ -326,7 +326,8 @@ landed("the agent was told the key of the payment service", told.replace(book.ke
 # - `Annotated[str, Field(pattern=r"...")]` is a text that matches. A pattern is searched for *anywhere* in the text, unless it
 #   begins with `^` and ends with `$`; write digits as `[0-9]`. `Annotated[int, Field(ge=..., le=...)]` is a bounded number.
 #   `Literal["a", "b"]` is a choice.
-# - A tool whose return type is **annotated** `-> Order` (below) has an output schema; the client gets it as `structuredContent`.
+# - A tool whose return type is **annotated** `-> Order` (below) has an output schema. The client gets the result twice: as
+#   `structuredContent`, which has the fields of the type, and as text, made of all that you *return*. So return an `Order`, and no dict.
 #   `book.find` calls the number `id`, an `Order` calls it `order`.
 # - `raise ToolError("a sentence")` is an error that the model may read. Use it where there is no such order, and for
 #   `NothingLeft`. Leave every other exception alone: the SDK keeps its text away from the client.
@@ -388,11 +389,6 @@ def orders_server(book):
 
 
 # %% tags=["check"] exercise="type-the-tools"
-async def listed(server):
-    async with Client(server) as client:
-        return {tool.name: tool for tool in (await client.list_tools()).tools}
-
-
 def admits(tool, arguments):
     """Whether the schema that the model reads allows these arguments."""
     return jsonschema.Draft202012Validator(tool.input_schema).is_valid(arguments)
@@ -411,13 +407,40 @@ async def behind_it(server, tool, arguments):
         return None
 
 
-async def ask_honestly(server, tool, **arguments):
-    """Like `ask`; where the SDK hides an error of the tool, raise that one."""
-    try:
-        return await ask(server, tool, **arguments)
-    except ToolFailed as error:
-        hidden = await behind_it(server, tool, arguments) if str(error) == f"{GENERAL} {tool}" else None
-        raise hidden or error from None
+class Busy(Book):
+    """The book while a colleague works in it: before each payment `meanwhile` cents of the same order are refunded."""
+
+    meanwhile = 0
+
+    def pay_back(self, order, cents, payee):
+        self.database.execute("UPDATE orders SET refunded = refunded + ? WHERE id = ?", (self.meanwhile, order))
+        super().pay_back(order, cents, payee)
+
+
+class Answer:
+    """What one call came to: the text of its error or None, the structured content, all text, and whether the book was asked."""
+
+    def __init__(self, result, asked):
+        self.text = " ".join(block.text for block in result.content)
+        self.error, self.got, self.asked = self.text if result.is_error else None, result.structured_content, asked
+
+    def honest(self):
+        """Raise what made the tool fail, if it did."""
+        if self.error is not None:
+            raise ToolFailed(self.error)
+
+
+async def answers_to(server, book, calls):
+    """The tools of a server, and its Answer to each (tool, arguments, what is so in the book), all in one session."""
+    answers = []
+    async with Client(server) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        for tool, arguments, so in calls if {tool for tool, *_ in calls} <= tools.keys() else ():
+            vars(book).update({"down": set(), "meanwhile": 0} | so)
+            before = book.asked
+            answers.append(Answer(await client.call_tool(tool, arguments), book.asked != before))
+    book.down = set()
+    return tools, answers
 
 
 def about_type(got):
@@ -440,11 +463,22 @@ WRONG = [
     ("refund_order", GOOD | {"reason": "the mail says so"}, "a reason that is none of the three"),
     ("refund_order", {"order": "1001", "cents": 2_000}, "a refund without a reason"),
 ]
+UNKNOWN = [
+    ("get_order", {"order": "9999"}, {}, "an order that does not exist"),
+    ("refund_order", GOOD | {"order": "9999"}, {}, "a refund of an order that does not exist"),
+    ("refund_order", GOOD | {"order": "1003", "cents": 2_600}, {}, "a refund of more than the customer paid"),
+    ("refund_order", GOOD | {"order": "1003"}, {"meanwhile": 2_500}, "a refund of what a colleague refunds meanwhile"),
+]
+OUTAGES = [
+    ("refund_order", GOOD, {"down": {"pay_back"}}),
+    ("refund_order", GOOD, {"down": {"find"}}),
+    ("get_order", {"order": "1001"}, {"down": {"find"}}),
+]
 
 with check("type-the-tools"):
-    trial = Book()
+    trial = Busy()
     server = orders_server(trial)
-    tools = run(listed(server))
+    tools, answers = run(answers_to(server, trial, [("get_order", {"order": "1001"}, {})]))
     expect(
         set(tools) == {"get_order", "refund_order"},
         f"tools/list names {sorted(tools)}; expected get_order and refund_order alone: every tool in the list is there for "
@@ -457,21 +491,42 @@ with check("type-the-tools"):
             f"{name} takes {sorted(shown)}; expected {sorted(fields)}: an argument is a thing that the caller decides. The "
             "order decides who gets the money.",
         )
-    with works("an order is looked up", hint="get_order returns an Order for a number that is in the book."):
-        got = run(ask_honestly(server, "get_order", order="1001"))
+    hints = tools["refund_order"].annotations
     expect(
-        got == {"order": "1001", "total": 7_900, "refunded": 0},
-        f"get_order returns {got}; expected an Order with order, total and refunded, and nothing about the customer: what the "
-        f"agent knows, a mail can ask it for.{about_type(got)}",
+        not hints or not (hints.read_only_hint or hints.idempotent_hint),
+        f"refund_order is listed with {hints.model_dump(by_alias=True, exclude_none=True) if hints else None}; expected no promise that "
+        "it breaks: each call pays. A host that believes you calls it without asking a person, or once more.",
     )
+    (looked,) = answers
+    with works("an order is looked up", hint="get_order returns an Order for a number that is in the book."):
+        if looked.error == f"{GENERAL} get_order":
+            raise run(behind_it(server, "get_order", {"order": "1001"})) or ToolFailed(looked.error)
+        looked.honest()
+    expect(
+        looked.got == {"order": "1001", "total": 7_900, "refunded": 0},
+        f"get_order returns {looked.got}; expected an Order with order, total and refunded, and nothing about the customer: what the "
+        f"agent knows, a mail can ask it for.{about_type(looked.got)}",
+    )
+
+    # All other calls in one session; then its answers, one by one.
+    honest = [
+        ("refund_order", GOOD, {}),
+        ("refund_order", GOOD | dict.fromkeys(("payee", "customer"), "mallory@customers.example"), {"meanwhile": 100}),
+        ("refund_order", GOOD | {"order": "1003", "cents": 1}, {}),
+    ]
+    wrong = [(tool, arguments, {}) for tool, arguments, _ in WRONG]
+    unknown = [(tool, arguments, so) for tool, arguments, so, _ in UNKNOWN]
+    calls = [*wrong, *honest, *OUTAGES, *unknown]
+    _, answers = run(answers_to(server, trial, calls))
+    answers = iter(answers)
     for tool, arguments, what in WRONG:
-        before = trial.asked
+        answer = next(answers)
         with refused(
             what, by=ToolFailed, hint="Give the argument a type that does not allow it: pattern, ge, le, Literal."
         ):
-            run(ask(server, tool, **arguments))
+            answer.honest()
         expect(
-            trial.asked == before,
+            not answer.asked,
             f"Your code took {what} to the book before it was refused; expected the type to refuse it. A pattern needs "
             "^ and $, exactly four of [0-9] between them: \\d takes the digits of every script. Cents are an int.",
         )
@@ -485,67 +540,73 @@ with check("type-the-tools"):
             not admits(tools["refund_order"], GOOD | {"order": text}),
             f"The schema of refund_order allows the order {text!r}; expected the same type as for get_order, exactly four digits.",
         )
-    expect(trial.payouts == [], f"Money was paid: {trial.payouts}; expected none so far.")
-
-    with works("Ada gets 20 euros back", hint="An honest refund: order 1001, 2000 cents, reason late."):
-        got = run(ask_honestly(server, "refund_order", **GOOD))
     expect(
-        got == {"order": "1001", "total": 7_900, "refunded": 2_000},
-        f"refund_order returns {got}; expected the Order as it is afterwards, with 2000 refunded: read it again.{about_type(got)}",
+        admits(tools["refund_order"], GOOD | {"cents": REFUND_LIMIT}),
+        f"The schema of refund_order refuses {REFUND_LIMIT} cents; expected the limit itself to be allowed: le, and not lt.",
     )
-    run(ask(server, "refund_order", **GOOD, payee="mallory@customers.example", customer="mallory@customers.example"))
-    paid = [("1001", 2_000, "ada@customers.example")] * 2
+
+    refund, second, _ = paying = [next(answers) for _ in honest]
+    with works("Ada gets 20 euros back", hint="An honest refund: order 1001, 2000 cents, reason late."):
+        if refund.error == f"{GENERAL} refund_order":
+            raise run(behind_it(server, "refund_order", GOOD)) or ToolFailed(refund.error)
+        for answer in paying:
+            answer.honest()
+    expect(
+        refund.got == {"order": "1001", "total": 7_900, "refunded": 2_000},
+        f"refund_order returns {refund.got}; expected the Order as it is afterwards, with 2000 refunded: read it again.{about_type(refund.got)}",
+    )
+    expect(
+        second.got == {"order": "1001", "total": 7_900, "refunded": 4_100},
+        f"While a colleague refunded 100 cents of the same order, refund_order returns {second.got}; expected 4100 refunded: do not "
+        "work it out from what you read before, read it again.",
+    )
+    for tool, answer in (("get_order", looked), ("refund_order", refund)):
+        expect(
+            "customers.example" not in answer.text,
+            f"The text of the result of {tool} is {answer.text!r}, the customer's address inside; structuredContent is clean. The model "
+            "reads the text, and that is made of all that you return: return an Order.",
+        )
+    paid = [("1001", 2_000, "ada@customers.example")] * 2 + [("1003", 1, "mallory@customers.example")]
     expect(
         trial.payouts == paid,
         f"The payouts are {trial.payouts}; expected {paid}: pay the customer of the order, once a call.",
     )
-    with works("the limit itself can be paid", hint="cents goes up to REFUND_LIMIT, inclusive."):
-        run(ask(orders_server(Book()), "refund_order", **(GOOD | {"cents": REFUND_LIMIT})))
 
-    for tool, arguments, what in (
-        ("get_order", {"order": "9999"}, "an order that does not exist"),
-        ("refund_order", GOOD | {"order": "9999"}, "a refund of an order that does not exist"),
-        ("refund_order", GOOD | {"order": "1003", "cents": 2_600}, "a refund of more than the customer paid"),
-    ):
-        with refused(what, by=ToolFailed, hint="Raise ToolError: an answer that looks right would be believed."):
-            try:
-                run(ask(server, tool, **arguments))
-            except ToolFailed as error:
-                text = str(error)
-                raise
-        hidden = run(behind_it(server, tool, arguments)) if text == f"{GENERAL} {tool}" else None
-        expect(
-            text.removeprefix(f"{GENERAL} {tool}").strip(": "),
-            f"For {what} the model reads {text!r} and nothing else; expected a sentence in a ToolError, so that it does not "
-            f"try the same again. Your tool raised {hidden!r}.",
-        )
-        expect("customers.example" not in text, f"The error for {what} names the customer's address: {text!r}.")
-    expect(len(trial.payouts) == 2, f"The payouts are {trial.payouts}; expected two.")
-    for tool, arguments, down in (
-        ("refund_order", GOOD, "pay_back"),
-        ("refund_order", GOOD, "find"),
-        ("get_order", {"order": "1001"}, "find"),
-    ):
-        trial.down = {down}
+    for tool, _, so in OUTAGES:
+        answer, down = next(answers), *so["down"]
         with refused(
             f"{tool} while the back end of {down} is down",
             by=ToolFailed,
             hint="Let the exception out: the SDK reports it.",
         ):
-            try:
-                run(ask(server, tool, **arguments))
-            except ToolFailed as error:
-                text = str(error)
-                raise
+            answer.honest()
         expect(
-            trial.key not in text and "harbor.example" not in text,
+            trial.key not in answer.error and "harbor.example" not in answer.error,
             f"While the back end of {down} was down, {tool} told the client its text, with an address and a key inside; expected "
             f"{GENERAL!r} and no more: catch what you expect, by name, and nothing else.",
         )
         expect(
-            text == f"{GENERAL} {tool}",
-            f"While the back end of {down} was down, {tool} answered {text!r}; expected the SDK's own sentence: an exception that is "
+            answer.error == f"{GENERAL} {tool}",
+            f"While the back end of {down} was down, {tool} answered {answer.error!r}; expected the SDK's own sentence: an exception that is "
             "caught without its name turns an outage into a wrong answer.",
+        )
+    for tool, arguments, so, what in UNKNOWN:
+        answer = next(answers)
+        with refused(what, by=ToolFailed, hint="Raise ToolError: an answer that looks right would be believed."):
+            answer.honest()
+        text = answer.error.removeprefix(f"{GENERAL} {tool}").strip(": ")
+        if not text and not so:
+            why = f" Your tool raised {run(behind_it(server, tool, arguments))!r}."
+        else:
+            why = " Catch NothingLeft, which says no more than the number; what you read before may have changed."
+        expect(
+            len(text.split()) > 1,
+            f"For {what} the model reads {answer.error!r} and nothing else; expected a sentence in a ToolError, so that it does not "
+            f"try the same again.{why}",
+        )
+        expect(
+            "customers.example" not in answer.error,
+            f"The error for {what} names the customer's address: {answer.error!r}.",
         )
 
 
@@ -910,6 +971,70 @@ def orders_server(book):
     return server
 
 
+# %% tags=["mistake"] exercise="type-the-tools" title="The row under the type of an order" catches="The text of the result of get_order is"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+        """Return an order."""
+        return found(order) | {"order": order}
+
+    @server.tool()
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    return server
+
+
+# %% tags=["mistake"] exercise="type-the-tools" title="So that no host asks a person" catches="expected no promise that it breaks"
+def orders_server(book):
+    server = MCPServer("orders", version="2.0.0")
+
+    def found(order):
+        row = book.find(order)
+        if row is None:
+            raise ToolError(f"There is no order {order}.")
+        return row
+
+    @server.tool()
+    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+        """Return an order."""
+        row = found(order)
+        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+
+    @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+    async def refund_order(
+        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+        reason: Literal["damaged", "late", "wrong item"],
+    ) -> Order:
+        """Refund part of an order."""
+        try:
+            book.pay_back(order, cents, payee=found(order)["customer"])
+        except NothingLeft:
+            raise ToolError("That is more than is left of this order.") from None
+        return await get_order(order)
+
+    return server
+
+
 # %% tags=["mistake"] exercise="type-the-tools" title="Pass every error on" catches="with an address and a key inside"
 def orders_server(book):
     server = MCPServer("orders", version="2.0.0")
@@ -1238,7 +1363,8 @@ async def second_conversation(client):
     await client.call_tool("get_order", {"order": "1 OR 1=1"})
 
 
-typed, answered, unknown, mistyped = run(on_the_wire(orders_server(Book()), second_conversation, mode="2026-07-28"))
+your_orders = orders_server(Book())
+typed, answered, unknown, mistyped = run(on_the_wire(your_orders, second_conversation, mode="2026-07-28"))
 show(typed, answer_only=True)
 
 # %% [markdown]
@@ -1289,11 +1415,17 @@ class Laptop:
 
     async def send(self, address, method, headers, body=b""):
         """One request to port 8000 of an address. Raises TurnedAway when nobody listens or the server says no."""
+        async with self.running() as http:
+            return await self.answer(http, address, method, headers, body)
+
+    def running(self):
+        """The server as it runs here, for `answer`."""
+        return serving(http_app(self.server, **{key: value for key, value in self.how.items() if key != "port"}))
+
+    async def answer(self, http, address, method, headers, body):
         if not self.listens_on(address):
             raise TurnedAway(f"connection refused: nobody listens on {address}")
-        app = http_app(self.server, **{key: value for key, value in self.how.items() if key != "port"})
-        async with serving(app) as http:
-            answer = await http.request(method, LOCAL, headers=headers, content=body)
+        answer = await http.request(method, LOCAL, headers=headers, content=body)
         if answer.status_code in (403, 421):
             raise TurnedAway(f"{answer.status_code} {answer.text}")
         return answer
@@ -1418,7 +1550,8 @@ for host in ("127.0.0.1", "localhost", "0.0.0.0", "orders.harbor.example"):
 # - A host is compared as a whole, port included. `Host` has no port when it is the usual one: allow each name as it is, and with
 #   `:443`. An entry that ends in `:*` allows the name with any port, and not the name alone.
 # - On the machine itself the server is tested as `127.0.0.1:8000`: allow that too.
-# - An origin has a scheme: `https://desk.harbor.example`. A request without `Origin` is no browser's and passes this check.
+# - An origin has a scheme: `https://desk.harbor.example`. Allow those of `pages`, as they are, and no other: `names` have no pages.
+#   A request without `Origin` is no browser's and passes this check.
 
 
 # %% tags=["exercise"] id="mind-the-door" title="Ask the two witnesses" minutes=7
@@ -1436,75 +1569,112 @@ def door(names, pages):
 
 
 # %% tags=["check"] exercise="mind-the-door"
-def knock(laptop, address="127.0.0.1", **changed):
-    """Call get_order on the server of `laptop`; raise TurnedAway when it does not answer."""
+def door_of(names, pages):
+    """What door returns, if it is of use to server.run."""
+    how = door(names, pages)
+    expect(
+        isinstance(how, dict)
+        and {"host", "port"} <= how.keys() <= {"host", "port", "transport_security"}
+        and how["port"] == 8000,
+        f"door returns {how!r}; expected a dict with host, port 8000 and transport_security.",
+    )
+    return how
+
+
+async def knock(laptop, knocks):
+    """Call get_order once for each (address, headers); return what came of it, a TurnedAway or None."""
     headers, body = call_of("get_order", order="1001")
-    answer = run(laptop.send(address, "POST", headers | changed, body))
-    expect(answer.status_code == 200, f"The server answered {answer.status_code} {answer.text!r}; expected a result.")
+    came = []
+    async with laptop.running() as http:
+        for address, changed in knocks:
+            try:
+                answer = await laptop.answer(http, address, "POST", headers | changed, body)
+            except TurnedAway as error:
+                came.append(error)
+                continue
+            came.append(None)
+            expect(
+                answer.status_code == 200,
+                f"The server answered {answer.status_code} {answer.text!r}; expected a result.",
+            )
+    return came
+
+
+def as_it_came(error):
+    if error:
+        raise error
 
 
 with check("mind-the-door"):
-    server = orders_server(Book())
-    for name, page in (
-        ("orders.harbor.example", "https://desk.harbor.example"),
-        ("stock.harbor.example", "https://pos.harbor.example"),
+    for names, pages in (
+        (
+            ["orders.harbor.example", "refunds.harbor.example"],
+            ["https://desk.harbor.example", "https://shop.harbor.example"],
+        ),
+        (["stock.harbor.example"], ["https://pos.harbor.example"]),
     ):
-        how = door([name], [page])
-        expect(
-            isinstance(how, dict)
-            and {"host", "port"} <= how.keys() <= {"host", "port", "transport_security"}
-            and how["port"] == 8000,
-            f"door returns {how!r}; expected a dict with host, port 8000 and transport_security.",
-        )
-        laptop = Laptop(server, how)
-        heard = laptop.listens_on("127.0.0.1")
-        for host, why in (
-            (name, "That is the Host of a client that uses the usual port; `name:*` does not allow it"),
-            (f"{name}:443", "Some clients write the usual port out"),
+        laptop = Laptop(your_orders, door_of(names, pages))
+        heard, name, page = laptop.listens_on("127.0.0.1"), names[0], pages[0]
+        welcome = []
+        for own in names:
+            usual = "That is the Host of a client that uses the usual port; `name:*` does not allow it"
+            for host, why in ((own, usual), (f"{own}:443", "Some clients write the usual port out")):
+                welcome.append(
+                    (f"a client calls {host}", {"host": host}, f"allowed_hosts has no entry for {host!r}. {why}.")
+                )
+        welcome.append(
             (
-                "127.0.0.1:8000",
-                "Your list replaces the built-in one, so the test on the machine itself needs an entry too",
-            ),
-        ):
-            with works(
-                f"a client calls {host}",
-                hint=f"allowed_hosts has no entry for {host!r}. {why}."
-                if heard
-                else 'The proxy calls 127.0.0.1:8000, and the server listens elsewhere: host="127.0.0.1".',
-            ):
-                knock(laptop, host=host)
-        with works(f"the page {page} calls {name}", hint="allowed_origins holds `pages`, as they are."):
-            knock(laptop, host=name, origin=page)
-        with refused(
-            f"a neighbor calls the wifi address of {name}",
-            by=TurnedAway,
-            hint='Only the proxy on this machine has to reach it: listen on "127.0.0.1".',
-        ):
-            knock(laptop, address="192.168.1.20", host=name)
+                "a client calls 127.0.0.1:8000",
+                {"host": "127.0.0.1:8000"},
+                "allowed_hosts has no entry for '127.0.0.1:8000'. Your list replaces the built-in one, so the test on the machine itself "
+                "needs an entry too.",
+            )
+        )
+        for own in pages:
+            calling = {"host": name, "origin": own}
+            welcome.append((f"the page {own} calls {name}", calling, "allowed_origins holds `pages`, as they are."))
         by_host = (
             "Expected 421. The guard is off for this host unless it gets TransportSecuritySettings, and it compares whole "
             "entries of allowed_hosts."
         )
-        for host in (
-            "parcel-news.example:8000",
-            f"{name}.evil.example",
-            f"evil-{name}",
-            "desk.example",
-        ):
-            with refused(f"a page that was rebound to {name} as {host}", by=TurnedAway, hint=by_host):
-                knock(laptop, host=host)
-        by_origin = "Expected 403. A proxy passes Host unchanged, so only Origin tells a foreign page from your own."
+        rebound = ("parcel-news.example:8000", f"{name}.evil.example", f"evil-{name}", "desk.example")
+        strangers = [(f"a page that was rebound to {name} as {host}", {"host": host}, by_host) for host in rebound]
+        by_origin = (
+            "Expected 403. A proxy passes Host unchanged, so only Origin tells a foreign page from your own: allowed_origins holds "
+            "`pages` and nothing else."
+        )
         origins = {
             "a foreign page": "https://evil.example",
             "a foreign page that is not encrypted": "http://evil.example",
             "a page whose name begins like yours": f"{page}.evil.example",
             "your page, not encrypted": page.replace("https:", "http:"),
+            "a page on another port of your page's machine": f"{page}:8443",
+            "a page under the server's own name": f"https://{name}",
             "a frame without an origin": "null",
             "another program's page on this machine": "http://localhost:3000",
+            "a page on the port of the server itself": "http://127.0.0.1:8000",
+            "a page on that port, by its name": "http://localhost:8000",
         }
-        for what, origin in origins.items():
-            with refused(f"{what} calls {name}", by=TurnedAway, hint=by_origin):
-                knock(laptop, host=name, origin=origin)
+        strangers += [(f"{what} calls {name}", {"host": name, "origin": o}, by_origin) for what, o in origins.items()]
+        neighbor = "192.168.1.20", {"host": name}
+        came = run(knock(laptop, [*(("127.0.0.1", changed) for _, changed, _ in welcome + strangers), neighbor]))
+        for (what, _, hint), error in zip(welcome, came, strict=False):
+            with works(
+                what,
+                hint=hint
+                if heard
+                else 'The proxy calls 127.0.0.1:8000, and the server listens elsewhere: host="127.0.0.1".',
+            ):
+                as_it_came(error)
+        with refused(
+            f"a neighbor calls the wifi address of {name}",
+            by=TurnedAway,
+            hint='Only the proxy on this machine has to reach it: listen on "127.0.0.1".',
+        ):
+            as_it_came(came[-1])
+        for (what, _, hint), error in zip(strangers, came[len(welcome) :], strict=False):
+            with refused(what, by=TurnedAway, hint=hint):
+                as_it_came(error)
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Bind all addresses" catches="a neighbor calls the wifi address"
@@ -1607,7 +1777,7 @@ def door(names, pages):
     return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
 
 
-# %% tags=["mistake"] exercise="mind-the-door" title="One server's names for all servers" catches="No longer works: a client calls stock.harbor.example"
+# %% tags=["mistake"] exercise="mind-the-door" title="One server's names for all servers" catches="No longer works: a client calls refunds.harbor.example"
 def door(names, pages):
     security = TransportSecuritySettings(
         allowed_hosts=["orders.harbor.example", "orders.harbor.example:443", "127.0.0.1:8000"],
@@ -1777,25 +1947,19 @@ def gateway(headers, allowed):
 
 
 # %% tags=["check"] exercise="guard-the-headers"
-def through(headers, body):
-    """Send one request through the gateway; TurnedAway when the gateway or the server says no."""
-
-    async def send():
-        async with serving(behind(gateway, http_app(server), {"get_order"})) as http:
-            return await http.post(LOCAL, headers=headers, content=body)
-
-    answer = run(send())
-    if answer.status_code >= 400:
-        raise TurnedAway(f"{answer.status_code} {answer.text}")
-
-
 def without(headers, *names):
     return {name: value for name, value in headers.items() if name not in names}
 
 
+async def server_says(bodies):
+    """Send each (headers, body) through the gateway; return the answers."""
+    async with serving(behind(gateway, http_app(your_orders), {"get_order"})) as http:
+        return [await http.post(LOCAL, headers=headers, content=body) for headers, body in bodies]
+
+
 with check("guard-the-headers"):
-    server = orders_server(Book())
     asked, body = call_of("refund_order", **REFUND)
+    fine = asked | {"mcp-name": "get_order"}
     try:
         said = gateway(Headers(asked), {"get_order"})
     except Blocked:
@@ -1804,59 +1968,65 @@ with check("guard-the-headers"):
         said is None,
         f"To a refund the gateway says {said!r}, and the request goes on; expected Blocked: raise it, a return value is ignored.",
     )
-    for mode in ("auto", "2026-07-28"):
-        with works(
-            f"night-report looks an order up, mode {mode}", hint="Let server/discover, tools/list and get_order pass."
-        ):
-            exchanges, result = run(as_night_report(gateway, Book(), "get_order", mode, order="1001"))
-    expect(not result.is_error, f"get_order gave {result.content}; expected the order.")
-    with works("a client lists the tools", hint="tools/list has no Mcp-Name."):
-        question = json.dumps(json.loads(body) | {"method": "tools/list"}).encode()
-        through(without(asked, "mcp-name") | {"mcp-method": "tools/list"}, question)
-
-    # The specification's way to write a name in any script; this is refund_order.
-    hidden = {"mcp-name": "=?base64?cmVmdW5kX29yZGVy?="}
+    # First the gateway alone.
+    plain = without(asked, "mcp-name")
+    for what, sent in {
+        "night-report looks an order up": fine,
+        "night-report says hello": plain | {"mcp-method": "server/discover"},
+        "night-report lists the tools": plain | {"mcp-method": "tools/list"},
+    }.items():
+        with works(what, hint="Let server/discover, tools/list and get_order pass; the first two have no Mcp-Name."):
+            gateway(Headers(sent), {"get_order"})
     old = "Older versions are not compared with the body: pass 2026-07-28 alone."
     cases = {
         "a refund": (asked, "Pass tools/call only for a tool in `allowed`."),
-        "a refund whose name is written in base64": (asked | hidden, "List what may pass, not what may not."),
-        "a refund without Mcp-Name": (without(asked, "mcp-name"), "A missing name is no allowed name."),
-        "a refund that calls itself get_order": (asked | {"mcp-name": "get_order"}, "Leave this one to the server."),
-        "a refund that calls itself tools/list": (
-            asked | {"mcp-method": "tools/list"},
-            "Leave this one to the server.",
+        "a refund whose name is written in base64": (
+            # The specification's way to write a name in any script; this is refund_order.
+            asked | {"mcp-name": "=?base64?cmVmdW5kX29yZGVy?="},
+            "List what may pass, not what may not.",
         ),
+        "a call without Mcp-Name": (plain, "A missing name is no allowed name."),
         "a refund without a version": (without(asked, "mcp-protocol-version"), old),
-        "a refund without a version that calls itself get_order": (
-            without(asked, "mcp-protocol-version") | {"mcp-name": "get_order"},
-            old,
-        ),
+        "a refund without a version that calls itself get_order": (without(fine, "mcp-protocol-version"), old),
         "a refund of 2025-11-25, without MCP headers": (
             without(asked, "mcp-method", "mcp-name") | {"mcp-protocol-version": "2025-11-25"},
             old,
         ),
     }
     for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"):
-        lie = {"mcp-name": "get_order", "mcp-protocol-version": version}
-        cases[f"a refund of {version} that calls itself get_order"] = (asked | lie, old)
+        lie = fine | {"mcp-protocol-version": version}
+        cases[f"a refund of {version} that calls itself get_order"] = (lie, old)
+    cases["a call of a revision that does not exist yet"] = (
+        fine | {"mcp-protocol-version": "2027-07-28"},
+        "Nobody knows what a later revision compares: pass 2026-07-28 alone, and no range of dates.",
+    )
+    for method in (
+        *("prompts/list", "prompts/get", "resources/list", "resources/read", "ping", "initialize"),
+        *("notifications/initialized", "subscriptions/listen", "tools/call/x", ""),
+    ):
+        few = "night-report needs three methods: list them, and raise Blocked for the rest; what you return is ignored."
+        cases[method or "an empty method"] = (plain | {"mcp-method": method}, few)
+    cases["no method"] = (without(plain, "mcp-method"), few)
     for what, (sent, hint) in cases.items():
-        with refused(what, by=TurnedAway, hint=hint):
-            through(sent, body)
+        with refused(what, by=Blocked, hint=hint):
+            gateway(Headers(sent), {"get_order"})
+    with refused("a caller that may use no tool", by=Blocked, hint="The list is an argument: read `allowed`."):
+        gateway(Headers(fine), set())
+
+    # Then with the server behind it, which compares.
+    lies = {"get_order": {"mcp-name": "get_order"}, "tools/list": {"mcp-method": "tools/list"}}
+    for lie, answer in zip(lies, run(server_says((asked | changed, body) for changed in lies.values())), strict=True):
+        with refused(f"a refund that calls itself {lie}", by=TurnedAway, hint="Leave this one to the server."):
+            if answer.status_code >= 400:
+                raise TurnedAway(f"{answer.status_code} {answer.text}")
     with refused("an older client", by=TurnedAway, hint=old):
         run(as_night_report(gateway, Book(), "refund_order", "legacy", **REFUND))
-    other = json.dumps(json.loads(body) | {"method": "prompts/list"}).encode()
-    with refused("prompts/list", by=TurnedAway, hint="night-report needs three methods: list them."):
-        through(without(asked, "mcp-name") | {"mcp-method": "prompts/list"}, other)
-    fine = Headers({"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "get_order"})
-    with refused("a caller that may use no tool", by=Blocked, hint="The list is an argument: read `allowed`."):
-        gateway(fine, set())
-    later = Headers(asked | {"mcp-name": "get_order", "mcp-protocol-version": "2027-07-28"})
-    with refused(
-        "a call of a revision that does not exist yet",
-        by=Blocked,
-        hint="Nobody knows what a later revision compares: pass 2026-07-28 alone, and no range of dates.",
-    ):
-        gateway(later, {"get_order"})
+    for mode in ("auto", "2026-07-28"):
+        with works(
+            f"night-report looks an order up, mode {mode}", hint="Let server/discover, tools/list and get_order pass."
+        ):
+            exchanges, result = run(as_night_report(gateway, Book(), "get_order", mode, order="1001"))
+    expect(not result.is_error, f"get_order gave {result.content}; expected the order.")
 
 
 # %% tags=["mistake"] exercise="guard-the-headers" title="A list of what is forbidden" catches="a refund whose name is written in base64"
@@ -1921,7 +2091,7 @@ def gateway(headers, allowed):
         raise Blocked("tool")
 
 
-# %% tags=["mistake"] exercise="guard-the-headers" title="Names only" catches="No longer works: night-report looks an order up"
+# %% tags=["mistake"] exercise="guard-the-headers" title="Names only" catches="No longer works: night-report says hello"
 def gateway(headers, allowed):
     if headers.get("mcp-protocol-version") != "2026-07-28" or headers.get("mcp-name") not in allowed:
         raise Blocked("not allowed")
@@ -1943,7 +2113,8 @@ def gateway(headers, allowed):
 
 # %% [markdown] tags=["solution"] exercise="guard-the-headers"
 # The version comes first, because it decides whether the other two headers mean anything. Two of the cases are refused by the
-# server and not by you: a header that lies about the body is for whoever reads both. The price is real: clients that speak
+# server and not by you: a header that lies about the body is for whoever reads both. So is one that is sent twice: you see the
+# first, and if that one may pass, the server answers 400, *header mismatch*. The price is real: clients that speak
 # 2025-11-25 are locked out of this address. Where you still have some, give them another one, with a gateway that reads bodies.
 
 # %% [markdown]

@@ -193,7 +193,7 @@ def front_matter(text: str) -> tuple[dict, int]:
     if node is None:
         return {}, block[0].count("\n") + 1
     if not isinstance(data, dict):
-        raise ValueError("the front matter is no list of keys and values")
+        raise ValueError("the front matter is not made of keys and values")
     keys = [key.value for key, _ in node.value]
     if len(keys) != len(set(keys)):
         raise ValueError("a key of the front matter is given twice")
