@@ -62,7 +62,7 @@ from harbor.agentdojo_bench import (
 from harbor.desk import open_desk, work
 from harbor.enforcement import Call, Control, Done, EnforcementPoint, Refused
 from harbor.model import worst_case
-from harbor.suite import ATTACKS, HONEST, INBOX_TASK, ORDER_BOOK, Case, inbox, try_case
+from harbor.suite import ATTACKS, HONEST, INBOX_TASK, ORDER_BOOK, Case, inbox, try_case, try_your_model
 from harbor.world import World
 
 # %% [markdown]
@@ -1278,6 +1278,16 @@ lost = [case.name for case in HONEST if not run(try_case(case, careful)).done]
 print("\nwith change_address for a person, no longer done:", *lost)
 
 # %% [markdown]
+# **Optional: a model of your own.** All of the above was played by the worst case. To see what a real model makes of these two
+# letters, name an OpenAI-compatible server before you open the notebook: `HARBOR_MODEL_URL` (it ends in `/v1`),
+# `HARBOR_MODEL_NAME`, and `HARBOR_MODEL_KEY` if it wants one. The letters then leave this machine. An attack that does not
+# land there has met a model that did not follow it today, and no control. No check looks at this cell.
+
+# %%
+shown = [at_the_start, keeps_the_payee]
+print(run(try_your_model(shown, {"no policy": EnforcementPoint(), "the policy": point}), seconds=900))
+
+# %% [markdown]
 # ## What this does not cover
 #
 # The list above is the answer: a policy on money stops what moves money to strangers or beyond the bound. Mail that carries
@@ -1308,5 +1318,5 @@ print("\nwith change_address for a person, no longer done:", *lost)
 #   came up while we looked for holes in it, and became a move.
 # - The row of the tool list is the one to remember when a product offers "least privilege by task" alone. It is the best
 #   list there can be, taken from the honest runs.
-# - No model was called, and nothing here measures one. With an endpoint of your own, `harbor.model.from_environment` runs the
-#   shop's cases against it; a real model that refuses today has told you about today.
+# - No model was called, and nothing here measures one. With an endpoint of your own, the optional cell asks one; a real model
+#   that refuses today has told you about today.
