@@ -44,12 +44,12 @@ def _state(folder: Path) -> State:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = os.path.join(parent, name)
-            found[path[start:]] = _of(Path(path))
+            found[path[start:]] = _of(path)
     return found
 
 
-def _of(path: Path) -> tuple[int, ...]:
-    seen = path.lstat()
+def _of(path: str | Path) -> tuple[int, ...]:
+    seen = os.lstat(path)
     if stat.S_ISDIR(seen.st_mode):
         return (seen.st_mode,)
     return (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ino)
