@@ -1414,8 +1414,8 @@ class Once:
 #
 # The new token: `iss` is ISSUER, `sub` stays the person, `aud` is `form["audience"]`, `scope` is what was asked (one text again, words
 # with blanks between), `exp` is at most `LIFETIME` from `now` and never later than the subject token's, `jti` is fresh
-# (`secrets.token_urlsafe(12)`), and nothing else of the old token comes along. `act` is `{"sub": the agent}`. Had the subject token an `act` already, that one goes *inside*:
-# `{"sub": the agent, "act": {"sub": the one that acted before}}`.
+# (`secrets.token_urlsafe(12)`), and nothing else of the old token comes along. `act` is `{"sub": the agent}`. Had the subject
+# token an `act` already, that one goes *inside*: `{"sub": the agent, "act": {"sub": the one that acted before}}`.
 #
 # Then write `acting`, with which `payments` reads such a token. RFC 8693: the outermost actor is the one that acts. Those
 # inside are history, for the record, and no ground for a decision.
