@@ -3,7 +3,7 @@
 # summary: When money has moved, how do you know which agent did it and for whom, and how do you stop that one agent and no other?
 # track: protocols
 # lesson: learn/protocols/who-is-this-agent.md
-# minutes: 76
+# minutes: 85
 # level: working
 # needs: any
 # browser: false
@@ -86,7 +86,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from unittest import mock
@@ -386,59 +386,57 @@ nobody = Authority("nobody.example", "2026-11")
 
 
 def wrong_tokens():
-    """Every token that must not count at `orders`: (what it is, the token, what to do about it)."""
+    """Yield every token that must not count at `orders`: what it is, the token, what to do about it."""
     audience = "Demand `aud`, and compare it with the server's own name, as a whole."
     whose = "Keys belong to a trust domain: use the bundle of the domain in `sub` and no other key."
     whole = "Compare the whole SPIFFE ID with the ones you allow: no prefix, no path alone, no domain alone."
     own = nobody.keys[0].as_dict(private=False)
-    return [
-        ("made out to payments", harbor.svid(DESK, PAYMENTS), audience),
-        ("made out to a name that begins like orders", harbor.svid(DESK, ORDERS + "-archive"), audience),
-        (
-            "made out to such a name, as a text and no list",
-            harbor.svid(DESK, ORDERS, aud=ORDERS + "-archive"),
-            audience,
-        ),
-        ("made out to nobody", harbor.svid(DESK, ORDERS, aud=None), audience),
-        (
-            "of order-desk, signed by Northwharf with a key of its own",
-            northwharf.svid(DESK, ORDERS, northwharf.keys[1]),
-            whose,
-        ),
-        ("of order-desk, signed by Northwharf under a kid that Harbor uses too", northwharf.svid(DESK, ORDERS), whose),
-        ("that brings its own key in the header", nobody.svid(DESK, ORDERS, header={"jwk": own}), whose),
-        (
-            "of a trust domain that nobody federated with",
-            nobody.svid("spiffe://nobody.example/agent/order-desk", ORDERS),
-            whose,
-        ),
-        (
-            "signed with Harbor's key for certificates",
-            harbor.svid(DESK, ORDERS, harbor.certificate_key),
-            "A bundle also holds keys for certificates: take only those with use jwt-svid.",
-        ),
-        ("of night-desk, which has no business at orders", harbor.svid(NIGHT, ORDERS), whole),
-        ("of order-desk-test, from the test cluster", harbor.svid(TEST_DESK, ORDERS), whole),
-        ("of an order-desk that is Northwharf's", northwharf.svid(SUPPLIERS_DESK, ORDERS), whole),
-        ("of a trust domain that only begins like Harbor's", northwharf_for_us.svid(LOOKALIKE, ORDERS), whole),
-        (
-            "without a signature",
-            unsigned({"sub": DESK, "aud": [ORDERS], "exp": NOW + LIFETIME, "jti": "1"}),
-            "Name the algorithm yourself; the header's `alg` is the sender's wish.",
-        ),
-        ("expired a minute ago", harbor.svid(DESK, ORDERS, exp=NOW - 60), "Check `exp` against `now`."),
-        ("without an end", harbor.svid(DESK, ORDERS, exp=None), "Demand `exp`."),
-        (
-            "valid for ten years",
-            harbor.svid(DESK, ORDERS, exp=NOW + 315_360_000),
-            "Bound the lifetime: refuse what ends later than LONGEST from now.",
-        ),
-        ("without a name", harbor.svid(None, ORDERS), "Demand `sub`."),
-        ("whose name is no SPIFFE ID", harbor.svid("order-desk", ORDERS), "Parse `sub` as a SPIFFE ID."),
-        ("whose name is a number", harbor.svid(7, ORDERS), "Parse `sub` as a SPIFFE ID, and expect a TypeError."),
-        ("whose end is a word", harbor.svid(DESK, ORDERS, exp="soon"), "Let the registry check `exp`."),
-        ("that is no token at all", "rubbish", "Raise NotAccepted for what is not a token."),
-    ]
+    yield "made out to payments", harbor.svid(DESK, PAYMENTS), audience
+    yield "made out to a name that begins like orders", harbor.svid(DESK, ORDERS + "-archive"), audience
+    yield (
+        "made out to such a name, as a text and no list",
+        harbor.svid(DESK, ORDERS, aud=ORDERS + "-archive"),
+        audience,
+    )
+    yield "made out to nobody", harbor.svid(DESK, ORDERS, aud=None), audience
+    yield (
+        "of order-desk, signed by Northwharf with a key of its own",
+        northwharf.svid(DESK, ORDERS, northwharf.keys[1]),
+        whose,
+    )
+    yield "of order-desk, signed by Northwharf under a kid that Harbor uses too", northwharf.svid(DESK, ORDERS), whose
+    yield "that brings its own key in the header", nobody.svid(DESK, ORDERS, header={"jwk": own}), whose
+    yield (
+        "of a trust domain that nobody federated with",
+        nobody.svid("spiffe://nobody.example/agent/order-desk", ORDERS),
+        whose,
+    )
+    yield (
+        "signed with Harbor's key for certificates",
+        harbor.svid(DESK, ORDERS, harbor.certificate_key),
+        "A bundle also holds keys for certificates: take only those with use jwt-svid.",
+    )
+    yield "of night-desk, which has no business at orders", harbor.svid(NIGHT, ORDERS), whole
+    yield "of order-desk-test, from the test cluster", harbor.svid(TEST_DESK, ORDERS), whole
+    yield "of an order-desk that is Northwharf's", northwharf.svid(SUPPLIERS_DESK, ORDERS), whole
+    yield "of a trust domain that only begins like Harbor's", northwharf_for_us.svid(LOOKALIKE, ORDERS), whole
+    yield (
+        "without a signature",
+        unsigned({"sub": DESK, "aud": [ORDERS], "exp": NOW + LIFETIME, "jti": "1"}),
+        "Name the algorithm yourself; the header's `alg` is the sender's wish.",
+    )
+    yield "expired a minute ago", harbor.svid(DESK, ORDERS, exp=NOW - 60), "Check `exp` against `now`."
+    yield "without an end", harbor.svid(DESK, ORDERS, exp=None), "Demand `exp`."
+    yield (
+        "valid for ten years",
+        harbor.svid(DESK, ORDERS, exp=NOW + 315_360_000),
+        "Bound the lifetime: refuse what ends later than LONGEST from now.",
+    )
+    yield "without a name", harbor.svid(None, ORDERS), "Demand `sub`."
+    yield "whose name is no SPIFFE ID", harbor.svid("order-desk", ORDERS), "Parse `sub` as a SPIFFE ID."
+    yield "whose name is a number", harbor.svid(7, ORDERS), "Parse `sub` as a SPIFFE ID, and expect a TypeError."
+    yield "whose end is a word", harbor.svid(DESK, ORDERS, exp="soon"), "Let the registry check `exp`."
+    yield "that is no token at all", "rubbish", "Raise NotAccepted for what is not a token."
 
 
 def at_orders(token, now=NOW):
@@ -446,14 +444,15 @@ def at_orders(token, now=NOW):
 
 
 with check("know-the-workload"):
+    honest, with_older_key = harbor.svid(DESK, ORDERS), harbor.svid(DESK, ORDERS, harbor.keys[1])
     with works("order-desk calls orders", hint="Name, key, audience and date are right: accept it."):
-        answer = at_orders(harbor.svid(DESK, ORDERS))
+        answer = at_orders(honest)
     expect(
         isinstance(answer, dict) and answer.get("sub") == DESK,
         f"verify_workload returned {answer!r}; expected the claims: the caller needs the name in them.",
     )
     with works("order-desk, with Harbor's older key", hint="A bundle may hold several keys: `kid` says which one."):
-        at_orders(harbor.svid(DESK, ORDERS, harbor.keys[1]))
+        at_orders(with_older_key)
     with works("an audience that is a text and no list", hint="RFC 7519 allows both forms."):
         at_orders(harbor.svid(DESK, ORDERS, aud=ORDERS))
     with works(
@@ -465,7 +464,24 @@ with check("know-the-workload"):
         with refused(f"a token {what}", by=NotAccepted, hint=f"verify_workload accepted it. {advice}"):
             at_orders(token)
     with refused("the honest token, an hour later", by=NotAccepted, hint="Use the argument `now` for the date."):
-        at_orders(harbor.svid(DESK, ORDERS), NOW + 3_600)
+        at_orders(honest, NOW + 3_600)
+    with refused(
+        "the honest token, at a server whose clock says that it ends LONGEST + 1 seconds from now",
+        by=NotAccepted,
+        hint="Refuse what ends later than LONGEST from `now`. LEEWAY is for its end and not for its length.",
+    ):
+        at_orders(honest, NOW + LIFETIME - LONGEST - 1)
+    with works("the honest token, ten seconds after its end", hint="Clocks disagree: give LEEWAY to the registry."):
+        at_orders(honest, NOW + LIFETIME + 10)
+    with works("a token for orders and payments", hint="`audience` has to be in `aud`; others may stand beside it."):
+        at_orders(harbor.svid(DESK, ORDERS, aud=[PAYMENTS, ORDERS]))
+    mixed = [{**key, "use": "jwt-svid" if key["kid"] == "2026-11" else "other"} for key in harbor.bundle()["keys"]]
+    with refused(
+        "a token signed with a key of the bundle whose use is neither of the two",
+        by=NotAccepted,
+        hint="Take the keys with use jwt-svid, and not all but those for certificates.",
+    ):
+        verify_workload(with_older_key, ORDERS, {"harbor.example": {"keys": mixed}}, {DESK}, NOW)
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="A good signature is enough" catches="made out to payments"
@@ -872,6 +888,9 @@ for verdict, tokens in verdicts.items():
 #
 # How long has an id to be remembered? As long as a server would take the token: until `expires + LEEWAY`, that second
 # included. Not a second less, and not for ever.
+#
+# And when the file is locked or broken, nobody can tell whether a token was used: raise `Replayed` then, too. `sqlite3.Error` is
+# the parent of all errors of the database, `IntegrityError` included.
 
 
 # %%
@@ -902,12 +921,12 @@ class Once:
     def take(self, issuer, jti, expires, now):
         if not isinstance(jti, str) or not jti:
             raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
+        try:
+            with closing(sqlite3.connect(self.path)) as db, db:
+                db.execute("delete from used where until < ?", (now,))
                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
+        except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+            raise Replayed(str(error)) from None
 
     def __len__(self):
         with closing(sqlite3.connect(self.path)) as db:
@@ -929,6 +948,17 @@ class Once:
 def new_memory():
     """The path of a database that does not exist yet."""
     return lab.dir / f"used-{secrets.token_hex(4)}.sqlite"
+
+
+@contextmanager
+def locked(path):
+    """Somebody else holds the file, and a worker has no patience: it is told so at once."""
+    plain = sqlite3.connect
+    with mock.patch.object(sqlite3, "connect", lambda *a, **k: plain(*a[:1], **{**k, "timeout": 0})):
+        worker = Once(path)
+        with closing(plain(path, isolation_level=None)) as somebody:
+            somebody.execute("begin exclusive")
+            yield worker
 
 
 def two_at_once(path, jti, expires):
@@ -1001,33 +1031,11 @@ with check("count-it-once"):
         hint="The memory lives in one process. Keep it in the file at `path`, which all workers share.",
     ):
         Once(path).take(ISSUER, "a2", end, NOW + 1)
-    with refused(
-        "one of two workers that take a token in the same moment",
-        by=Replayed,
-        hint="Both looked, both found nothing, both took it. To look and to note have to be one step: let the insert itself fail, on a "
-        "primary key over issuer and jti.",
-    ):
-        answers = two_at_once(path, "a3", end)
-        expect(
-            answers.count(None) > 0,
-            f"Two workers took a fresh token in the same moment and both got {answers[0]!r}; expected one to get it.",
-        )
-        for error in answers:
-            if error:
-                raise error
     for jti in (None, "", 7):
         with refused(
             f"a token whose id is {jti!r}", by=Replayed, hint="Without an id a replay cannot be seen: refuse."
         ):
             worker.take(ISSUER, jti, end, NOW)
-    for number in range(12):
-        worker.take(ISSUER, f"busy-{number}", end, NOW + 2)
-    with refused(
-        "the first token after twelve others",
-        by=Replayed,
-        hint="An id was forgotten because others came; forget by time only.",
-    ):
-        worker.take(ISSUER, "a1", end, NOW + 3)
     with refused(
         "a token in its last second, LEEWAY after exp",
         by=Replayed,
@@ -1042,6 +1050,37 @@ with check("count-it-once"):
     )
     with refused("that fresh token, twice", by=Replayed, hint="Forgetting the old ones must not forget this one."):
         worker.take(ISSUER, "b1", end + 1_000, end + LEEWAY + 2)
+    with refused(
+        "one of two workers that take a token in the same moment",
+        by=Replayed,
+        hint="Both looked, both found nothing, both took it. To look and to note have to be one step: let the insert itself fail, on a "
+        "primary key over issuer and jti.",
+    ):
+        answers = two_at_once(path, "b2", end + 1_000)
+        expect(
+            answers.count(None) > 0,
+            f"Two workers took a fresh token in the same moment and both got {answers[0]!r}; expected one to get it.",
+        )
+        for error in answers:
+            if error:
+                raise error
+    for number in range(12):
+        worker.take(ISSUER, f"busy-{number}", end + 1_000, end + LEEWAY + 2)
+    with refused(
+        "the first token after twelve others",
+        by=Replayed,
+        hint="An id was forgotten because others came; forget by time only.",
+    ):
+        worker.take(ISSUER, "b1", end + 1_000, end + LEEWAY + 3)
+    with (
+        locked(path) as other,
+        refused(
+            "a token while the file is locked",
+            by=Replayed,
+            hint="Nobody could tell whether it was used: an error of the database means no. Catch sqlite3.Error and raise Replayed.",
+        ),
+    ):
+        other.take(ISSUER, "b3", end + 1_000, end + LEEWAY + 2)
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="A set in memory" catches="the same token at another worker"
@@ -1115,6 +1154,28 @@ class Once:
         with closing(sqlite3.connect(self.path)) as db, db:
             db.execute("delete from used where until < ?", (now,))
             db.execute("insert or ignore into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+
+    def __len__(self):
+        with closing(sqlite3.connect(self.path)) as db:
+            return db.execute("select count(*) from used").fetchone()[0]
+
+
+# %% tags=["mistake"] exercise="count-it-once" title="Busy, so let it pass" catches="while the file is locked"
+class Once:
+    def __init__(self, path):
+        self.path = path
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
+
+    def take(self, issuer, jti, expires, now):
+        if not isinstance(jti, str) or not jti:
+            raise Replayed("a token without an id")
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.path)) as db, db:
+            db.execute("delete from used where until < ?", (now,))
+            try:
+                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+            except sqlite3.IntegrityError:
+                raise Replayed("a token that was used before") from None
 
     def __len__(self):
         with closing(sqlite3.connect(self.path)) as db:
@@ -1241,6 +1302,7 @@ class Once:
         if not isinstance(jti, str) or not jti:
             raise Replayed("a token without an id")
         with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute("delete from used where until < ?", (now,))
             db.execute("delete from used where rowid not in (select rowid from used order by rowid desc limit 10)")
             try:
                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
@@ -1320,7 +1382,8 @@ class Once:
 
 # %% [markdown] tags=["solution"] exercise="count-it-once"
 # The insert *is* the check. "Look first, then insert" passes every test with one worker and loses the race of two; the
-# primary key decides it inside the database. The check runs that race with two threads, and has each wait after its look until
+# primary key decides it inside the database. A file that is locked for long refuses honest refunds; one that lets them pass
+# while it is locked invites whoever can lock it. The check runs that race with two threads, and has each wait after its look until
 # the other has looked; without the wait it would be lost once in a long while, on a busy day.
 #
 # Take an id only after the signature and the claims have been checked. Otherwise anybody fills your database, or uses
@@ -1351,8 +1414,8 @@ class Once:
 #
 # The new token: `iss` is ISSUER, `sub` stays the person, `aud` is `form["audience"]`, `scope` is what was asked (one text again, words
 # with blanks between), `exp` is at most `LIFETIME` from `now` and never later than the subject token's, `jti` is fresh
-# (`secrets.token_urlsafe(12)`). And `act` is `{"sub": the agent}`. Had the subject token an `act` already, that one goes *inside*:
-# `{"sub": the agent, "act": {"sub": the one that acted before}}`.
+# (`secrets.token_urlsafe(12)`), and nothing else of the old token comes along. `act` is `{"sub": the agent}`. Had the subject
+# token an `act` already, that one goes *inside*: `{"sub": the agent, "act": {"sub": the one that acted before}}`.
 #
 # Then write `acting`, with which `payments` reads such a token. RFC 8693: the outermost actor is the one that acts. Those
 # inside are history, for the record, and no ground for a decision.
@@ -1443,7 +1506,7 @@ def ask(agent, subject, audience, scope, **more):
 
 
 with check("name-the-actor"):
-    dana = signed_in(DANA, DESK, "orders.write payments.refund mail.read")
+    dana = signed_in(DANA, DESK, "orders.write payments.refund mail.read", browser="of Dana")
     both = "orders.write payments.refund"
     with works("order-desk acts for Dana at orders", hint="Agent and person have both scopes: grant it."):
         first = ask(DESK, dana, ORDERS, both)
@@ -1470,7 +1533,15 @@ with check("name-the-actor"):
         isinstance(first.get("exp"), int) and NOW < first["exp"] <= dana["exp"],
         "The new token outlives the one that was traded in; expected `exp` to be the earlier of the two ends.",
     )
-    long = ask(DESK, {**dana, "exp": NOW + 5_000}, ORDERS, both)
+    expect(
+        "browser" not in first,
+        "The new token has a claim `browser`, which stood in the one that was traded in; expected none but those that are listed.",
+    )
+    long = ask(DESK, {**dana, "exp": NOW + 5_000}, ORDERS, "orders.write")
+    expect(
+        long["scope"] == "orders.write",
+        f"One scope was asked for, orders.write, and the token says {long['scope']!r}; expected what was asked, and no more.",
+    )
     expect(long["exp"] <= NOW + LIFETIME, "The new token lives longer than LIFETIME; expected at most now + LIFETIME.")
     expect(
         first.get("jti") not in (None, "", "s1", "w1") and first["jti"] != long.get("jti"),
@@ -1512,6 +1583,10 @@ with check("name-the-actor"):
             (NIGHT, dana, MAILBOX, "mail.read"),
             "The subject token was made out to another agent: compare its `aud` with the agent's `sub`.",
         ),
+        "order-desk trades in a token for order-desk-test": (
+            (DESK, signed_in(DANA, TEST_DESK, both), ORDERS, both),
+            "Compare `aud` with the agent's `sub` as a whole.",
+        ),
         "night-desk wants to refund for Dana": (
             (NIGHT, signed_in(DANA, NIGHT, both), PAYMENTS, "payments.refund"),
             "GRANTS says what the agent may do where.",
@@ -1520,10 +1595,14 @@ with check("name-the-actor"):
             (DESK, dana, PAYMENTS, "payments.refund"),
             "GRANTS is per agent and audience: a right at orders is none at payments.",
         ),
+        "order-desk asks for two scopes at orders and may have one": (
+            (DESK, dana, ORDERS, "orders.write mail.read"),
+            "Each scope has to be allowed; with one that is not, refuse the whole request.",
+        ),
         "an exchange that names no scope": ((DESK, dana, ORDERS, ""), "No scope is not every scope: refuse."),
         "a third hand in the chain": (
             (PAYMENTS, second, PAYOUT, "payments.refund"),
-            "Count the links after adding the new one, and stop at LONGEST_CHAIN.",
+            "Put the whole `act` of the old token inside, count the links after adding the new one, and stop at LONGEST_CHAIN.",
         ),
     }
     for what, (request, advice) in wrong.items():
@@ -2185,42 +2264,36 @@ STEPS = ("publish new", "sign with new", "withdraw old")
 class Drill:
     """A rotation played through: which key signs at a second, and which bundle a server holds then."""
 
-    def __init__(self, plan, refresh):
-        self.when, self.refresh = {step: second for second, step in plan}, refresh
-        self.old, self.new = Authority("harbor.example", "old"), Authority("harbor.example", "new")
-        self._published = {who: who.bundle()["keys"] for who in (self.old, self.new)}
-        self._answers = {}
+    old, new = Authority("harbor.example", "old"), Authority("harbor.example", "new")
+    published = tuple(who.bundle()["keys"] for who in (new, old))
+
+    def __init__(self, plan, refresh, answers):
+        self.when, self.refresh, self.answers = {step: second for second, step in plan}, refresh, answers
 
     def signer(self, second):
         return self.new if second >= self.when["sign with new"] else self.old
 
-    def bundle(self, second, phase):
-        """What a server holds that last fetched at phase, phase + refresh, ..."""
-        fetched = phase + (second - phase) // self.refresh * self.refresh
-        new, old = fetched >= self.when["publish new"], fetched < self.when["withdraw old"]
-        return (self._published[self.new] if new else []) + (self._published[self.old] if old else [])
-
     def show(self, signer, second, phase):
-        """Show a token of `signer` to a server. Raises NotAccepted; the same question is asked once only."""
-        entries = self.bundle(second, phase)
-        asked = (signer is self.new, tuple(entry["kid"] for entry in entries))
-        if asked not in self._answers:
+        """Show a token to a server that fetches at phase, phase + refresh, ... Raises NotAccepted; the same question is asked once."""
+        fetched = phase + (second - phase) // self.refresh * self.refresh
+        asked = (signer is self.new, fetched >= self.when["publish new"], fetched < self.when["withdraw old"])
+        if asked not in self.answers:
+            keys = [key for held, keys in zip(asked[1:], self.published, strict=True) if held for key in keys]
             try:
-                held = {"harbor.example": {"keys": entries}}
-                verify_workload(signer.svid(DESK, ORDERS), ORDERS, held, {DESK}, NOW)
-                self._answers[asked] = True
+                verify_workload(signer.svid(DESK, ORDERS), ORDERS, {"harbor.example": {"keys": keys}}, {DESK}, NOW)
+                self.answers[asked] = True
             except NotAccepted:
-                self._answers[asked] = False
-        if not self._answers[asked]:
-            which, holds = ("new" if signer is self.new else "old"), " and ".join(asked[1]) or "no key"
-            fetched = phase + (second - phase) // self.refresh * self.refresh
+                self.answers[asked] = False
+        if not self.answers[asked]:
+            held = [name for name, there in (("new", asked[1]), ("old", asked[2])) if there]
             raise NotAccepted(
-                f"at second {second} a token signed with the {which} key is shown to a server that fetched at second {fetched} and "
-                f"holds: {holds}"
+                f"at second {second} a token signed with the {'new' if asked[0] else 'old'} key is shown to a server that fetched at "
+                f"second {fetched} and holds: {' and '.join(held) or 'no key'}"
             )
 
 
 with check("change-the-key"):
+    answers = {}
     for refresh, lifetime in ((300, 300), (60, 600), (600, 60)):
         plan = rotation(refresh, lifetime)
         try:
@@ -2228,7 +2301,7 @@ with check("change-the-key"):
         except (TypeError, ValueError):
             complete = False
         expect(complete, f"rotation returned {plan!r}; expected each of the three steps once, as (second, step).")
-        drill, phases = Drill(plan, refresh), (0, refresh // 2, refresh - 1)
+        drill, phases = Drill(plan, refresh, answers), (0, refresh // 2, refresh - 1)
         seconds = range(-lifetime, 3 * (refresh + lifetime))
         with works(
             f"no honest token is refused (bundles every {refresh} s, tokens of {lifetime} s)",
@@ -2543,7 +2616,7 @@ landed(
 #
 # - `paid` are the rows of the ledger, the oldest first: `Paid(agent, order, cents, when)`, as above.
 # - `asked[order]` is what the customer of an order asked to get back; an order that is not in it: nothing. Refunds use it
-#   up, the oldest first, whoever pays them. What goes beyond is a gift: the rest of a refund that is too large, or a second
+#   up in the order of the rows, whoever pays them. What goes beyond is a gift: the rest of a refund that is too large, or a second
 #   one.
 # - `mandate[agent]` is how much an agent may give in one night; an agent that is not in it: nothing.
 # - A night lasts from noon to noon, so that midnight does not cut it in two: `night_of(row.when)` says which one it is.
@@ -2555,7 +2628,7 @@ landed(
 # - `stop(workload, at)`: no token counts any more in which this SPIFFE ID takes part, as `sub` or as an actor **at any
 #   depth of `act`**, whenever it was issued. A stop counts at once, even if the clock of whoever pulled it is ahead.
 # - `resume(workload, at)`: the agent was repaired. Its tokens issued at second `at` or later (`iat`) count again; those
-#   issued earlier never again, and neither do those without `iat`.
+#   issued earlier never again, not even where the stop has not arrived, and neither do those without `iat`.
 # - The news reaches several servers, late and in any order. Of all the stops and resumes of a workload the one with the
 #   **latest `at`** decides, not the one that arrives last; in the same second, the stop. Tokens from before the latest
 #   resume stay dead.
@@ -2607,7 +2680,7 @@ class StoppablePayments(Payments):
         return claims
 
 
-# %% tags=["exercise"] id="stop-one-agent" title="Stop one agent" minutes=13
+# %% tags=["exercise"] id="stop-one-agent" title="Stop one agent" minutes=22
 ### BEGIN SOLUTION
 def beyond_mandate(paid, asked, mandate):
     """Return the set of agents that in some night gave more than their mandate beyond what customers asked for.
@@ -2642,10 +2715,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -2767,6 +2839,12 @@ def ledgers():
             "The first refund used up what was asked for; each later one is a gift, in another night as well.",
         ),
         (
+            "a clean Thursday, too many gifts on Friday, a clean Saturday",
+            [row(DESK, "2001", 4_500, -1), row(DESK, "3001", 2_500), row(DESK, "2002", 4_500, 1)],
+            {DESK},
+            "One night is enough: look at each of them, and keep what an earlier one showed.",
+        ),
+        (
             "order-desk pays what returns-desk has paid already",
             [row(RETURNS, "2000", 4_500), row(DESK, "2000", 4_500, hour=22)],
             {DESK},
@@ -2796,9 +2874,23 @@ def short(agents):
 
 with check("stop-one-agent"):
     for what, paid, named, advice in ledgers():
-        found = beyond_mandate(list(paid), dict(ASKED), dict(MANDATE))
+        asked, mandate = dict(ASKED), dict(MANDATE)
+        try:
+            found = beyond_mandate(list(paid), asked, mandate)
+        except KeyError as key:
+            raise KeyError(f"{key} for this ledger: {what}. What is not in `asked` or `mandate` is nothing") from None
         expect(isinstance(found, (set, frozenset)), f"beyond_mandate returned {found!r}; expected a set of SPIFFE IDs.")
         expect(found == named, f"{what}: beyond_mandate named {short(found)}; expected {short(named)}. {advice}")
+        expect(
+            (asked, mandate) == (ASKED, MANDATE),
+            "beyond_mandate changed `asked` or `mandate`, which are its caller's: the next look at the ledger would be wrong. Work on a copy.",
+        )
+    found = beyond_mandate([row(REPORTS, "9001", 700)], {"9001": 200}, {REPORTS: 500})
+    expect(
+        found == set(),
+        f"One row of 7 euros with asked={{'9001': 200}} and a mandate of 500 cents: beyond_mandate named {short(found)}; expected "
+        "nobody. Use the arguments, not ASKED and MANDATE.",
+    )
 
     repaired = MORNING + 120
     stops = StopList()
@@ -2812,9 +2904,9 @@ with check("stop-one-agent"):
             stops.check(claims)
     stops.stop(DESK, MORNING)
     advice = {
-        "the JWT-SVID that the agent shows": "The agent itself is `sub` there.",
-        "the token that it showed to orders before the stop": "`sub` is Dana and the agent is in `act`; and a stop counts for "
-        "tokens that exist already.",
+        "the JWT-SVID that the agent shows": "The agent itself is `sub` there, and a stop counts for tokens "
+        "that exist already.",
+        "the token that it showed to orders before the stop": "`sub` is Dana and the agent is in `act`.",
         "the token that orders showed to payments for it before the stop": "The outermost actor is orders: walk through `act` to its end.",
     }
     for what, claims in held.items():
@@ -2880,8 +2972,9 @@ with check("stop-one-agent"):
             hint="Only what was issued at the resume or later counts: compare `iat` with it, and demand it.",
         ):
             stops.check(token_of(DANA, ORDERS, DESK, iat=iat))
-    with works("returns-desk with a token from before", hint="Its tokens have nothing to do with that resume."):
-        stops.check(token_of(DANA, ORDERS, RETURNS))
+    for iat in (MORNING - 60, None):
+        with works("returns-desk with a token from before", hint="Its tokens have nothing to do with that resume."):
+            stops.check(token_of(DANA, ORDERS, RETURNS, iat=iat))
     stops.stop(DESK, MORNING)
     with works(
         "the repaired agent, when news of the first stop comes once more", hint="The resume is later than that."
@@ -2905,6 +2998,13 @@ with check("stop-one-agent"):
         hint="Keep the times of each workload apart.",
     ):
         stops.check(token_of(DANA, ORDERS, RETURNS, iat=repaired + 901))
+    for names in ((DANA, DESK, RETURNS), (DANA, RETURNS, DESK)):
+        with refused(
+            "a new token of both, of which returns-desk is stopped and order-desk resumed",
+            by=Stopped,
+            hint="Each name in the token has to count: one that does ends nothing.",
+        ):
+            stops.check(token_of(*names, iat=repaired + 901))
     with works("the agent, repaired twice, with a new token", hint="The second resume is the latest news."):
         stops.check(token_of(DANA, ORDERS, DESK, iat=repaired + 900))
     with refused(
@@ -2926,30 +3026,74 @@ with check("stop-one-agent"):
         other.check(token_of(DESK))
     with works("there, the repaired agent", hint="The resume has the later `at`, although it arrived first."):
         other.check(token_of(DESK, iat=repaired))
+    early = StopList()
+    early.resume(DESK, repaired)
+    with refused(
+        "a list that heard of the resume, and not yet of the stop",
+        by=Stopped,
+        hint="What was issued before a resume never counts again, and that is known without the stop.",
+    ):
+        early.check(token_of(DANA, ORDERS, DESK))
     other.stop(DESK, repaired)
-    with refused("a stop and a resume of the same second", by=Stopped, hint="When in doubt, it is stopped."):
-        other.check(token_of(DESK, iat=repaired))
+    third = StopList()
+    third.stop(DESK, repaired)
+    third.resume(DESK, repaired)
+    for news in (other, third):
+        with refused(
+            "a stop and a resume of the same second",
+            by=Stopped,
+            hint="In the same second the stop decides, whichever arrives last.",
+        ):
+            news.check(token_of(DESK, iat=repaired))
 
-    # Real tokens, through id.harbor.example and payments.
+    # Who asks about which token: first with claims alone.
+    of_payments = "No new exchange is not enough: payments has to ask the list as well, about the whole token."
+    of_agent = "at_exchange has to ask about who wants the token: `agent`, whatever it trades in."
+    of_subject = "at_exchange has to ask about what is traded in, too, as a whole: otherwise an old token comes out as a new one."
+    of_age = "Ask about each token with its own `iat`: otherwise an old one comes out as a new one."
+    stopped, orders_stopped, mended = StopList(), StopList(), StopList()
+    stopped.stop(DESK, MORNING)
+    orders_stopped.stop(ORDERS, MORNING)
+    mended.stop(DESK, MORNING)
+    mended.resume(DESK, repaired)
+    for what, news, claims in (
+        ("of order-desk", stopped, token_of(DANA, ORDERS, DESK)),
+        ("through orders, when orders itself is stopped", orders_stopped, token_of(DANA, ORDERS, RETURNS)),
+        ("that order-desk got in its own name", stopped, token_of(DESK, ORDERS)),
+    ):
+        with refused(f"at payments: a token {what}", by=Stopped, hint=of_payments):
+            at_payments(news, claims)
+    new = token_of(ORDERS, iat=repaired + 60)
+    for what, news, agent, subject, tip in (
+        ("order-desk, with Dana's token", stopped, token_of(DESK), token_of(DANA), of_agent),
+        ("orders, stopped, with a token of returns-desk", orders_stopped, new, token_of(DANA, RETURNS), of_agent),
+        ("orders, with a token of order-desk", stopped, new, token_of(DANA, DESK), of_subject),
+        ("orders, with a token that order-desk got in its own name", stopped, new, token_of(DESK), of_subject),
+        ("orders, with an old token of order-desk, after the resume", mended, new, token_of(DANA, DESK), of_age),
+    ):
+        with refused(f"at the exchange: {what}", by=Stopped, hint=tip):
+            at_exchange(news, agent, {**subject, "aud": agent["sub"]})
+
+    # Then with real tokens, through id.harbor.example and payments.
     stops = StopList()
     shop, till = StoppableIdentity({DESK, RETURNS, ORDERS}, stops), StoppablePayments(stops)
     stops.stop(DESK, MORNING)
     with refused(
         "at payments: a refund with a token that was exchanged before the stop",
         by=Stopped,
-        hint="No new exchange is not enough: payments has to ask the list as well.",
+        hint=of_payments,
     ):
         till.refund(waiting[0], "3013", 4_900, MORNING + 20)
     with refused(
         "at the exchange: the second instance, with Dana's token for the night",
         by=Stopped,
-        hint="at_exchange has to ask about who wants the token: `agent`.",
+        hint=of_agent,
     ):
         for_orders(shop, DESK, for_the_night[DESK], MORNING + 20)
     with refused(
         "at the exchange: orders trades in what the agent showed it",
         by=Stopped,
-        hint="at_exchange has to ask about what is traded in, too: otherwise an old token comes out as a new one.",
+        hint=of_subject,
     ):
         for_payments(shop, shown_to_orders, MORNING + 20)
     with works("returns-desk is paid out as ever", hint="Ask the list, and change nothing else."):
@@ -2960,12 +3104,13 @@ with check("stop-one-agent"):
     with refused(
         "at the exchange: orders trades in the old token, after the resume",
         by=Stopped,
-        hint="Ask about each token with its own `iat`: otherwise an old one comes out as a new one.",
+        hint=of_age,
     ):
         for_payments(shop, shown_to_orders, repaired)
     with works(
         "the repaired agent refunds again",
-        hint="The tokens in which it takes part are new. Dana's own is older, and only made out to it (`aud`).",
+        hint="The tokens in which it takes part are new. Dana's own is older, and only made out to it (`aud`). And who asks "
+        "by name has to hand `iat` on with the name.",
     ):
         first = for_orders(shop, DESK, for_the_night[DESK], repaired)
         till.refund(for_payments(shop, first, repaired), "1001", 2_000, repaired)
@@ -3316,10 +3461,9 @@ class StopList:
 
     def check(self, claims):
         for name in (claims["sub"], claims.get("act", {}).get("sub")):
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
 
 
 def at_exchange(stops, agent, subject):
@@ -3354,10 +3498,9 @@ class StopList:
     def check(self, claims):
         act = claims.get("act", {})
         for name in (claims["sub"], act.get("sub"), act.get("act", {}).get("sub")):
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
 
 
 def at_exchange(stops, agent, subject):
@@ -3393,10 +3536,9 @@ class StopList:
         link = claims.get("act") or claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3473,10 +3615,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3632,10 +3773,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3713,10 +3853,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3727,6 +3866,86 @@ def at_exchange(stops, agent, subject):
 
 def at_payments(stops, claims):
     stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="The first name that is listed" catches="Each name in the token has to count"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
+            if again:
+                return
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check(claims)
+
+
+# %% tags=["mistake"] exercise="stop-one-agent" title="Ask for the agent that was asked" catches="when orders itself is stopped"
+def beyond_mandate(paid, asked, mandate):
+    left, given = dict(asked), Counter()
+    for row in paid:
+        due = min(row.cents, left.get(row.order, 0))
+        left[row.order] = left.get(row.order, 0) - due
+        given[row.agent, night_of(row.when)] += row.cents - due
+    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
+
+
+class StopList:
+    def __init__(self):
+        self.stopped, self.resumed = {}, {}
+
+    def stop(self, workload, at):
+        self.stopped[workload] = max(at, self.stopped.get(workload, at))
+
+    def resume(self, workload, at):
+        self.resumed[workload] = max(at, self.resumed.get(workload, at))
+
+    def check(self, claims):
+        link = claims
+        while link:
+            name = link.get("sub")
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
+            link = link.get("act")
+
+
+def at_exchange(stops, agent, subject):
+    stops.check(agent)
+    stops.check(subject)
+
+
+def at_payments(stops, claims):
+    stops.check({"sub": acting(claims, {ORDERS})[-1], "iat": claims.get("iat")})
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="No new exchange, and that is it" catches="payments has to ask the list as well"
@@ -3753,10 +3972,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3793,10 +4011,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3832,10 +4049,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -3871,10 +4087,9 @@ class StopList:
         link = claims
         while link:
             name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
+            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+            if again <= stopped or claims.get("iat", 0) < again:
+                raise Stopped(name)
             link = link.get("act")
 
 
@@ -4019,9 +4234,9 @@ for what, token, news in (
 #   that was pulled on a clock an hour ahead outlasts a resume of the same hour.
 
 # %% [markdown] tags=["instructor"]
-# 76 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9,
-# 15 and 5 for the first four exercises, 3 for attack 8, 13 for exercise 5. With 45 minutes do exercises 1 and 3 and show 2
-# and 4. Exercise 5 stands at the end of a second session: attack 8 and it are 20 minutes with the talk.
+# 85 minutes: 14 for the parties and attacks 1 to 7 (let people guess which of the five the signature stops: none), 17, 9,
+# 15 and 5 for the first four exercises, 3 for attack 8, 22 for exercise 5. With 45 minutes do exercises 1 and 3 and show 2
+# and 4. Exercise 5 stands at the end of a second session: attack 8 and it are 30 minutes with the talk.
 #
 # - Before exercise 1: "Both firms call their key 2026-11. Whose fault is that?" Nobody's: a `kid` is a label inside one key
 #   set.

@@ -69,13 +69,16 @@ from labkit import begin, check, expect, landed, refused, run, works
 
 lab = begin("verify-the-agent-card")
 
+import builtins
 import inspect
+import io
 import json
 import logging
 import runpy
 import secrets
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
+from unittest import mock
 from urllib.parse import urlsplit
 
 import httpx
@@ -484,7 +487,7 @@ landed(
 # A partner may change its card, a new skill for instance, and sign it again; that needs no telephone.
 
 
-# %% tags=["exercise"] id="pin-the-key" title="Pin the key" minutes=10
+# %% tags=["exercise"] id="pin-the-key" title="Pin the key" minutes=8
 def card_verifier(partner):
     """Return a function that takes a card and raises SignatureVerificationError unless this partner signed it."""
 
@@ -534,11 +537,12 @@ with check("pin-the-key"):
     publish(net, NORTHWHARF, stock_card, northwharf.public_jwk)
     publish(net, pigeon.site, track_card, pigeon.public_jwk)
     successor = Company("Northwharf Supply", NORTHWHARF, "2027-01")
+    of_the_day = card_verifier(supplier)  # made once, for the honest card and for copies that were altered
     with works(
         "Northwharf's card",
         hint="It is signed with a key in partner.keys: return that key for its kid and jku, from a plain function.",
     ):
-        verify(stock_card)
+        of_the_day(copy_of(stock_card))
     with works(
         "Northwharf adds a skill and signs again",
         hint="The key is pinned, not the card: a partner may change what it signs.",
@@ -551,43 +555,48 @@ with check("pin-the-key"):
         hint="Say no to a key you do not know with InvalidKeyError, so that the SDK goes on to the next signature.",
     ):
         verify(northwharf.sign(successor.sign(honest_card())))
-    with works("Parcel Pigeon's card, by Parcel Pigeon's verifier", hint="Each partner has keys of its own."):
-        verify(track_card, carrier)
 
-    publish(net, NORTHWHARF, forged_card, mallory.public_jwk)
+    renamed = Company("Mallory", mallory.site, successor.kid)
+    publish(net, NORTHWHARF, forged_card, mallory.public_jwk, renamed.public_jwk)
     forgeries = {
         "without a signature": (
-            unsigned_card,
+            lambda: unsigned_card,
             "An unsigned card is what a forger sends first: refuse it, also while partners are still adding signatures.",
         ),
         "signed by Mallory, with Northwharf's kid and a jku of her own": (
-            forged_card,
+            lambda: forged_card,
             "The card's author chose jku. Take keys from partner.keys alone.",
         ),
         "signed by Mallory, with Northwharf's kid and Northwharf's jku": (
-            mallory.sign(honest_card(), jku=northwharf.keys_url),
+            lambda: mallory.sign(honest_card(), jku=northwharf.keys_url),
             "The key file lies on the same web site as the card. Take keys from partner.keys, and check the signature.",
         ),
+        "signed by Mallory, with a new kid and Northwharf's jku, where her key lies under that name": (
+            lambda: renamed.sign(honest_card(), jku=northwharf.keys_url),
+            "A key that you do not know is no key: whoever holds the web site can put one there. Ask by telephone, and fetch nothing.",
+        ),
         "signed by Mallory, with Northwharf's kid and no jku": (
-            mallory.sign(honest_card(), jku=None),
+            lambda: mallory.sign(honest_card(), jku=None),
             "A name is no key: check the signature with the key from partner.keys.",
         ),
         "signed by Parcel Pigeon, with a key that Harbor knows well": (
-            pigeon.sign(honest_card()),
+            lambda: pigeon.sign(honest_card()),
             "A partner must not speak for another: use the keys of this partner only.",
         ),
         "signed by Northwharf, and its address changed afterwards": (
-            copy_of(stock_card, change_address),
-            "The signature covers other bytes: let create_signature_verifier check it.",
+            lambda: copy_of(stock_card, change_address),
+            "The signature covers other bytes: let create_signature_verifier check each card, also one whose signature you have seen.",
         ),
         "signed by Northwharf, and a skill reworded afterwards": (
-            copy_of(stock_card, change_skill),
+            lambda: copy_of(stock_card, change_skill),
             "The signature covers the whole card, and the text of a skill is what a model reads.",
         ),
     }
-    for what, (card, hint) in forgeries.items():
+    for what, (make, hint) in forgeries.items():
         with refused(f"a card {what}", by=SignatureVerificationError, hint=f"The verifier accepted it. {hint}"):
-            verify(card)
+            of_the_day(make()) if "afterwards" in what else verify(make())
+    with works("Parcel Pigeon's card, by Parcel Pigeon's verifier", hint="Each partner has keys of its own."):
+        verify(track_card, carrier)
     with works(
         "a card after the key change: signed with the new key alone, when you know both",
         hint="partner.keys may hold several keys: return the one for this kid and jku.",
@@ -644,6 +653,18 @@ def card_verifier(partner):
     def key_for(kid, jku):
         # Keys change; without this, every change stops the orders.
         return partner.keys.get((kid, jku)) or fetch_key(kid, jku)
+
+    return create_signature_verifier(key_for, ["ES256"])
+
+
+# %% tags=["mistake"] exercise="pin-the-key" title="A new key, from the partner's own web site" catches="with a new kid and Northwharf's jku"
+def card_verifier(partner):
+    def key_for(kid, jku):
+        if (kid, jku) in partner.keys:
+            return partner.keys[kid, jku]
+        if urlsplit(jku or "").hostname != urlsplit(partner.site).hostname:
+            raise InvalidKeyError("a key file on another host")
+        return fetch_key(kid, jku)  # the week of a key change
 
     return create_signature_verifier(key_for, ["ES256"])
 
@@ -736,7 +757,7 @@ class EndpointRefused(Exception):
     """The card leads to an address that was not agreed."""
 
 
-# %% tags=["exercise"] id="pin-the-endpoint" title="Pin the endpoint" minutes=7
+# %% tags=["exercise"] id="pin-the-endpoint" title="Pin the endpoint" minutes=5
 def check_endpoints(card, partner):
     """Raise EndpointRefused unless the (verified) card has interfaces, all of them at agreed endpoints."""
     ### BEGIN SOLUTION
@@ -754,14 +775,14 @@ async def checked_card(http, partner):
     return card
 
 
-def signed_for(*urls, versions="", bindings=""):
-    """A card that Northwharf signed for these addresses, for the SDK's usual version and binding unless said otherwise."""
+def card_for(*urls, versions="", bindings=""):
+    """Northwharf's card for these addresses, as the verifier lets it through; the SDK's version and binding unless said otherwise."""
     card = agent_card("stock-desk", urls, "northwharf")
     for interface, version in zip(card.supported_interfaces, versions.split(), strict=False):
         interface.protocol_version = version
     for interface, binding in zip(card.supported_interfaces, bindings.split(), strict=False):
         interface.protocol_binding = binding
-    return northwharf.sign(card)
+    return card
 
 
 def order_by(card):
@@ -773,9 +794,13 @@ def order_by(card):
 
 with check("pin-the-endpoint"):
     with works("a card with the agreed address", hint="The address is in partner.endpoints: let it pass."):
-        check_endpoints(signed_for(STOCK_DESK), supplier)
+        check_endpoints(card_for(STOCK_DESK), supplier)
     with works("a card with both agreed addresses", hint="partner.endpoints is a set; a card may name any of them."):
-        check_endpoints(signed_for(STOCK_DESK, "https://stock.northwharf.example/rest"), supplier)
+        check_endpoints(card_for(STOCK_DESK, "https://stock.northwharf.example/rest"), supplier)
+    with works(
+        "Parcel Pigeon's card, with its own address", hint="Ask the `partner` that you are given, and no other."
+    ):
+        check_endpoints(track_card, carrier)
 
     whole, each = (
         "Compare the whole address with partner.endpoints.",
@@ -783,55 +808,78 @@ with check("pin-the-endpoint"):
     )
     strangers = {
         "to the hosting provider that Northwharf left": (
-            lambda: signed_for(MOVED),
+            lambda: card_for(MOVED),
             "The signature says who wrote it, not that it still holds.",
         ),
         "to the agreed address and then, for a newer protocol, to the hosting provider": (
-            lambda: signed_for(STOCK_DESK, MOVED, versions="0.3 1.0"),
+            lambda: card_for(STOCK_DESK, MOVED, versions="0.3 1.0"),
             each,
         ),
         "to the agreed address and, for an older protocol, to the hosting provider": (
-            lambda: signed_for(MOVED, STOCK_DESK, versions="0.3 1.0"),
+            lambda: card_for(MOVED, STOCK_DESK, versions="0.3 1.0"),
             each,
         ),
         "to the agreed address and, over HTTP+JSON, to the hosting provider": (
-            lambda: signed_for(STOCK_DESK, MOVED, bindings="JSONRPC HTTP+JSON"),
+            lambda: card_for(STOCK_DESK, MOVED, bindings="JSONRPC HTTP+JSON"),
             each,
         ),
         "to a host whose name begins like stock-desk's": (
-            lambda: signed_for("https://stock.northwharf.example.agents.example/a2a"),
+            lambda: card_for("https://stock.northwharf.example.agents.example/a2a"),
             whole,
         ),
         "to a host behind a user name that looks like stock-desk": (
-            lambda: signed_for("https://stock.northwharf.example@agents.example/a2a"),
+            lambda: card_for("https://stock.northwharf.example@agents.example/a2a"),
             whole,
         ),
         "to an old name below northwharf.example": (
-            lambda: signed_for("https://test.northwharf.example/a2a"),
+            lambda: card_for("https://test.northwharf.example/a2a"),
             f"Old names are left behind, and others take them over. {whole}",
         ),
-        "to a name that ends like northwharf.example": (lambda: signed_for("https://oldnorthwharf.example/a2a"), whole),
+        "to a name that ends like northwharf.example": (lambda: card_for("https://oldnorthwharf.example/a2a"), whole),
         "to another path of the agreed host": (
-            lambda: signed_for("https://stock.northwharf.example/guests/mallory/a2a"),
+            lambda: card_for("https://stock.northwharf.example/guests/mallory/a2a"),
             f"A host can serve several agents. {whole}",
         ),
-        "to a path that begins like the agreed one": (lambda: signed_for(STOCK_DESK + "-test"), whole),
-        "to another port of the agreed host": (lambda: signed_for("https://stock.northwharf.example:8443/a2a"), whole),
-        "to the agreed host, without TLS": (lambda: signed_for("http://stock.northwharf.example/a2a"), whole),
+        "to a path that begins like the agreed one": (lambda: card_for(STOCK_DESK + "-test"), whole),
+        "to another port of the agreed host": (lambda: card_for("https://stock.northwharf.example:8443/a2a"), whole),
+        "to the agreed path in capital letters": (lambda: card_for("https://stock.northwharf.example/A2A"), whole),
+        "to the agreed address with a question behind it": (lambda: card_for(STOCK_DESK + "?to=mallory"), whole),
+        "to Parcel Pigeon's agent": (
+            lambda: card_for(TRACK_DESK),
+            "An address is agreed with one partner: use the endpoints of this one.",
+        ),
+        "to the agreed host, without TLS": (lambda: card_for("http://stock.northwharf.example/a2a"), whole),
     }
     for what, (make, hint) in strangers.items():
         with refused(
             f"a genuine card that leads {what}", by=EndpointRefused, hint=f"order-desk went on with it. {hint}"
         ):
-            check_endpoints(make(), supplier)
+            card = make()
+            before, answer = len(card.supported_interfaces), check_endpoints(card, supplier)
+            expect(
+                answer is None,
+                f"check_endpoints returned {answer!r} for a card that leads {what}; expected EndpointRefused to be raised: nobody looks "
+                "at what it returns.",
+            )
+            expect(
+                len(card.supported_interfaces) == before,
+                f"check_endpoints took addresses out of a card that leads {what}, and went on; expected EndpointRefused to be raised: "
+                "whoever put them there has to be asked.",
+            )
     with refused(
         "a genuine card that names no address at all",
         by=EndpointRefused,
         hint="order-desk went on with it. None of no addresses is a stranger's: ask for at least one.",
     ):
-        check_endpoints(signed_for(), supplier)
+        check_endpoints(card_for(), supplier)
+    with works(
+        "a card whose provider.url is the group's", hint="Nobody calls that address: compare the interfaces alone."
+    ):
+        of_a_group = card_for(STOCK_DESK)
+        of_a_group.provider.url = "https://northwharf-group.example"
+        check_endpoints(of_a_group, supplier)
     with works("order-desk orders at the agreed address", hint="The address is in partner.endpoints: let it pass."):
-        order_by(signed_for(STOCK_DESK))
+        order_by(northwharf.sign(card_for(STOCK_DESK)))
     with refused("last year's card, on the way to an order", by=EndpointRefused, hint="See attack 3."):
         order_by(old_card)
     expect(
@@ -950,11 +998,11 @@ def check_endpoints(card, partner):
 #
 # Write the `CredentialService` that order-desk uses when it talks to `partner`. `vault` is a dict from the name of a scheme to a
 # token, for all partners. `partner.scheme` is the name that was agreed with this one. `get_credentials` is called with
-# the name that the card asks for. Return this partner's token for the agreed name and `None` for any other: then no credential
-# is shown. Raise nothing.
+# the name that the card asks for. Return this partner's token for the agreed name, and `None` for any other or when the vault has
+# none: then no credential is shown. Raise nothing.
 
 
-# %% tags=["exercise"] id="bind-the-credential" title="One partner, one credential" minutes=6
+# %% tags=["exercise"] id="bind-the-credential" title="One partner, one credential" minutes=4
 class PartnerCredentials(CredentialService):
     """The credentials that order-desk may show to one partner."""
 
@@ -966,7 +1014,7 @@ class PartnerCredentials(CredentialService):
         ### BEGIN SOLUTION
         if security_scheme_name != self.partner.scheme:
             return None
-        return self.vault[self.partner.scheme]
+        return self.vault.get(self.partner.scheme)
         ### STUB
         # return self.vault.get(security_scheme_name)
         ### END SOLUTION
@@ -1047,9 +1095,13 @@ with check("bind-the-credential"):
     for scheme, got in answers.items():
         expect(
             got is None,
-            f"Parcel Pigeon's card asked for {scheme!r}, and get_credentials returned a token; expected None: {scheme!r} was never "
+            f"Parcel Pigeon's card asked for {scheme!r}, and get_credentials returned {'a token' if got in fuller.values() else repr(got)}; expected None: {scheme!r} was never "
             "agreed with them, so their card has changed, and somebody has to telephone.",
         )
+    expect(
+        run(asked(PartnerCredentials(supplier, {}), supplier.scheme)) is None,
+        "The vault has no token for Northwharf, and get_credentials did not return None; expected None: there is none to show.",
+    )
     with works(
         "order-desk orders at Northwharf", hint="stock-desk answers 401 without the token that it gave to Harbor."
     ):
@@ -1445,15 +1497,16 @@ print("deliveries:", len(desk.deliveries))
 # both models, and that every message to a partner passes: `play` calls `before` ahead of each message, and `after` once its answer is
 # there or is given up. The field has names for its three parts:
 #
-# 1. **Idempotency key.** An order carries a `key`, a text that says what Harbor *wants*: case, article, pieces. A retry has the same key,
+# 1. **Idempotency key.** An order carries a `key`, a text that says what Harbor *wants*: case, article and pieces, and nothing else. A retry has the same key,
 #    so the supplier can see that it is no second order. What Northwharf puts into `key` counts for nothing.
 # 2. **Budget.** For suppliers that ignore keys, and for everything that is no order: at most `PER_CASE` messages of one case to one
 #    partner, at most `PER_DAY` cents of orders to one partner in one day (`now // DAY` is the day). A message counts when it leaves:
 #    nobody knows whether one without an answer was taken. One that was stopped does not count. Harbor counts by its own case;
 #    `hops` and `thread` are the partner's words.
 # 3. **Circuit breaker.** `FAILURES` failures in a row at one partner, over all cases, and its door shuts: no message for `COOL_DOWN`
-#    seconds. Then **one** goes out as a trial, and the others wait for its outcome. When it is accepted, the door opens; when not,
-#    it stays shut for another `COOL_DOWN` from then on. Each partner has a door of its own (engineers say *bulkhead*).
+#    seconds. Then **one** goes out as a trial, and the others wait for its outcome; a trial without one is given up after another
+#    `COOL_DOWN`. When it is accepted, the door opens; when not, it stays shut for another `COOL_DOWN` from then on. `after` has no
+#    case, so an answer that comes late counts like any other. Each partner has a door of its own (engineers say *bulkhead*).
 #
 # To stop a message, raise `Stopped`: the case then waits for a person. `cents_of(message)` is given.
 
@@ -1474,7 +1527,7 @@ def cents_of(message):
     return PRICES[message["order"]] * message["pieces"] if "order" in message else 0
 
 
-# %% tags=["exercise"] id="bound-the-cascade" title="Bound the cascade" minutes=15
+# %% tags=["exercise"] id="bound-the-cascade" title="Bound the cascade" minutes=21
 class Gate:
     """What every message from order-desk to a partner passes. There is one, for all partners and all cases."""
 
@@ -1544,12 +1597,10 @@ def evening(desk, gate, cases=1):
         except RuntimeError as error:
             raise NoAnswer(str(error)) from None
 
-    async def letters():
-        for number in range(cases):
-            with suppress(Stopped):
-                await play(f"case {number}", JACKET, wire, gate, now=FRIDAY + number * 2 * MINUTE)
-
-    run(letters())
+    for number in range(cases):
+        letter = play(f"case {number}", JACKET, wire, gate, now=FRIDAY + number * 2 * MINUTE)
+        with suppress(Stopped, StopIteration):
+            letter.send(None)  # nothing waits here, so one step takes it to its end, without an event loop
     return desk
 
 
@@ -1583,6 +1634,12 @@ def gate_with_shut_door():
         )
         gate.after("northwharf", False, FRIDAY + number)
     return gate, FRIDAY + FAILURES
+
+
+def another_process():
+    """There Python's hash() of the same text is another number."""
+    plain = builtins.hash
+    return mock.patch.object(builtins, "hash", lambda value: plain(("another process", value)))
 
 
 def lets_out(gate, case, now, partner="northwharf", message=JACKET):
@@ -1657,11 +1714,13 @@ with check("bound-the-cascade"):
         "a retry the next morning, after order-desk was restarted",
         hint="The new gate knows nothing of the old one; the key has to come out the same.",
     ):
-        first, second = (Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY + n * DAY)["key"] for n in range(2))
+        first = Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY)["key"]
+        with another_process():
+            second = Gate().before("northwharf", "case 1", dict(JACKET), FRIDAY + DAY)["key"]
         expect(
             first == second,
             "After a restart the same want has another key, so the supplier sees two orders. Make the key from the want, "
-            "not from a memory, a clock or a random number.",
+            "not from a memory, a clock, a random number or hash(), which differs from process to process.",
         )
 
     with refused(
@@ -1680,6 +1739,13 @@ with check("bound-the-cascade"):
         )
         if len(desk.deliveries) == 1:
             raise Contained(f"{desk.calls} messages, 1 delivery")
+    with works("a retry whose address Northwharf has rewritten", hint="It is the same want."):
+        rewritten = Gate().before("northwharf", "case 1", {**JACKET, "ship_to": "Ada, Elm Rd. 4", "attempt": 2}, FRIDAY)
+        expect(
+            rewritten["key"] == first,
+            "Northwharf wrote 'Elm Rd.' for 'Elm Road', and the retry had another key. Case, article and pieces make the key, and "
+            "nothing else: everything else in the message may be the partner's words.",
+        )
     with refused(
         "'please confirm', with a hop count of 0 and a new thread each time",
         by=Contained,
@@ -1733,12 +1799,23 @@ with check("bound-the-cascade"):
         )
         if left == 100:
             raise Contained(f"{left} orders left")
-    with works("another customer's order, after one for 400 pieces was stopped", hint="What is stopped costs nothing."):
+    with works("other orders, after some for 400 pieces were stopped", hint="What is stopped counts for nothing."):
         gate = Gate()
-        lets_out(gate, "case 1", FRIDAY, message={**JACKET, "pieces": 400})
+        for number in range(PER_CASE):
+            lets_out(gate, "case 1", FRIDAY + number, message={**JACKET, "pieces": 400})
         expect(
-            lets_out(gate, "case 2", FRIDAY + 1),
+            lets_out(gate, "case 2", FRIDAY + PER_CASE),
             "A message that was stopped has used up the day: no other order may leave. Count what leaves, and nothing else.",
+        )
+        expect(
+            lets_out(gate, "case 1", FRIDAY + PER_CASE),
+            f"{PER_CASE} orders that were too large were stopped, and the same case may not send a small one. Count towards PER_CASE "
+            "what leaves, and nothing else.",
+        )
+    with works("a question, when the day's money is spent", hint="It costs nothing."):
+        expect(
+            lets_out(full, "case 202", FRIDAY, message={"question": "in stock?"}),
+            "The day's money is spent exactly, and a question that costs nothing was stopped. Stop what would go beyond PER_DAY.",
         )
     with works("the day after a day that used its budget up", hint="PER_DAY is for one day: count by now // DAY."):
         expect(
@@ -1774,6 +1851,22 @@ with check("bound-the-cascade"):
                 if there
                 else f"A message left for Northwharf a minute after {FAILURES} failures in a row. Its door stays shut for COOL_DOWN.",
             )
+    with works("a failure at one partner and two at the other", hint="They are not three in a row at one of them."):
+        mixed = Gate()
+        for number, partner in enumerate(("pigeon", "northwharf", "northwharf")):
+            lets_out(mixed, f"case {number}", FRIDAY + number, partner)
+            mixed.after(partner, False, FRIDAY + number)
+        expect(
+            lets_out(mixed, "case 3", FRIDAY + 3),
+            "One failure at Parcel Pigeon and two at Northwharf, and Northwharf's door is shut. Keep a count of failures for each partner.",
+        )
+        mixed.after("pigeon", True, FRIDAY + 10)
+        mixed.after("northwharf", False, FRIDAY + 11)
+        expect(
+            not lets_out(mixed, "case 9", FRIDAY + 12),
+            "Northwharf failed three times in a row, and its door is open because Parcel Pigeon accepted something. Keep a count of "
+            "failures for each partner.",
+        )
     with works(
         "a trial after the cool-down, and an open door when it is accepted", hint="Let one message out as a trial."
     ):
@@ -1801,6 +1894,20 @@ with check("bound-the-cascade"):
     ):
         if trial_alone:
             raise Contained
+    with works("a trial after messages that were stopped", hint="A message that stays here is no trial."):
+        gate, shut = gate_with_shut_door()
+        for number in range(PER_CASE):
+            lets_out(gate, "case 10", shut + number)
+        lets_out(gate, "case 11", shut + COOL_DOWN, message={**JACKET, "pieces": 400})
+        expect(
+            lets_out(gate, "case 10", shut + COOL_DOWN),
+            "After the cool-down a message was stopped by its budget, or counted while the door was shut, and no trial may leave. Mark "
+            "the trial last, when nothing can stop it any more, and count only what leaves.",
+        )
+        expect(
+            lets_out(gate, "case 12", shut + 2 * COOL_DOWN + 1),
+            "A trial left, and after() was never called for it; one COOL_DOWN later no other may leave. Give up a trial without outcome.",
+        )
     with refused(
         "a message after a trial that failed",
         by=Contained,
@@ -1812,7 +1919,7 @@ with check("bound-the-cascade"):
         if not lets_out(gate, "case 11", shut + 2 * COOL_DOWN + 1):
             raise Contained
     with works("a second trial, one cool-down after the first one failed", hint="Each cool-down ends with a trial."):
-        later = shut + 2 * COOL_DOWN + MINUTE
+        later = shut + 2 * COOL_DOWN + MINUTE + 1
         expect(
             lets_out(gate, "case 12", later),
             "The first trial failed, one more COOL_DOWN is over, and no second trial may leave. Each cool-down ends with a trial.",
@@ -2126,6 +2233,64 @@ class Gate:
         self.shut = now if self.failures >= FAILURES else None
 
 
+# %% tags=["mistake"] exercise="bound-the-cascade" title="One count of failures" catches="Keep a count of failures for each partner"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, 0, {}
+
+    def before(self, partner, case, message, now):
+        shut = self.shut.get(partner)
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if (shut is not None and now < shut + COOL_DOWN) or sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if shut is not None:
+            self.shut[partner] = now
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures = 0 if accepted else self.failures + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures >= FAILURES:
+            self.shut[partner] = now
+
+
+# %% tags=["mistake"] exercise="bound-the-cascade" title="Mark the trial first" catches="Mark the trial last"
+class Gate:
+    def __init__(self):
+        self.sent, self.spent, self.failures, self.shut = {}, {}, {}, {}
+
+    def before(self, partner, case, message, now):
+        shut = self.shut.get(partner)
+        if shut is not None:
+            if now < shut + COOL_DOWN:
+                raise Stopped
+            self.shut[partner] = now
+        sent, spent = (
+            self.sent.get((partner, case), 0) + 1,
+            self.spent.get((partner, now // DAY), 0) + cents_of(message),
+        )
+        if sent > PER_CASE or spent > PER_DAY:
+            raise Stopped
+        self.sent[partner, case], self.spent[partner, now // DAY] = sent, spent
+        if "order" not in message:
+            return message
+        return {**message, "key": f"{case}/{message['order']}/{message['pieces']}"}
+
+    def after(self, partner, accepted, now):
+        self.failures[partner] = 0 if accepted else self.failures.get(partner, 0) + 1
+        if accepted:
+            self.shut.pop(partner, None)
+        elif self.failures[partner] >= FAILURES:
+            self.shut[partner] = now
+
+
 # %% tags=["mistake"] exercise="bound-the-cascade" title="A breaker that never closes" catches="this door would never open again"
 class Gate:
     def __init__(self):
@@ -2296,10 +2461,17 @@ evenings = {
 print(f"{'':<32}{'no gate':>27}{'partner_gate.py':>27}")
 for name, (mood, keys, cases) in evenings.items():
     pair = [evening(StockDesk(mood, keys), gate, cases) for gate in (None, fresh())]
-    cells = [f"{desk.calls} messages, {euros_of(desk):,} euros" for desk in pair]
+    cells = [f"{desk.calls} message{'s' * (desk.calls != 1)}, {euros_of(desk):,} euros" for desk in pair]
     print(f"{name:<32}{cells[0]:>27}{cells[1]:>27}")
 
+
 # %%
+def shell(*arguments):
+    """The exit code of `python partner_gate.py FILE ...`; what it prints speaks of today, and not of that Friday."""
+    with redirect_stdout(io.StringIO()):
+        return gates["main"]([str(kept), *arguments])
+
+
 with works("the take-home gate: different wants, a restart, the other partner", hint="Repair files/partner_gate.py."):
     gate = fresh()
     wants = [("case 1", JACKET), ("case 2", JACKET), ("case 2", {**JACKET, "order": "HX-1"})]
@@ -2310,7 +2482,7 @@ with works("the take-home gate: different wants, a restart, the other partner", 
         gate.after("northwharf", False, FRIDAY)
     expect(len(keys) == 3 and again in keys, "Three wants have three keys, and a retry has the key of its want.")
     expect(not lets_out(gate, "case 3", FRIDAY + 1), "The door is shut after FAILURES failures.")
-    expect(gates["main"]([str(kept)]) == 1, "From a shell, a shut door is exit code 1.")
+    expect(shell() == 1, "From a shell, a shut door is exit code 1.")
     expect(lets_out(gate, "case 3", FRIDAY + 1, "pigeon"), "Parcel Pigeon has a door of its own.")
     expect(lets_out(gate, "case 3", FRIDAY + COOL_DOWN), "One trial goes out after the cool-down.")
     expect(not lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 1), "One trial, and no second.")
@@ -2318,10 +2490,10 @@ with works("the take-home gate: different wants, a restart, the other partner", 
     expect(lets_out(gate, "case 4", FRIDAY + COOL_DOWN + 3), "The door is open after a good trial.")
     for _ in range(FAILURES):
         gate.after("northwharf", False, FRIDAY + COOL_DOWN + 4)
-    expect(gates["main"]([str(kept), "open", "northwharf"]) == 0, "A person has telephoned and opens the door.")
+    expect(shell("open", "northwharf") == 0, "A person has telephoned and opens the door.")
     expect(lets_out(gate, "case 5", FRIDAY + COOL_DOWN + 5), "The door is open after a person opened it.")
     talk = [lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}) for _ in range(PER_CASE + 1)]
-    gates["main"]([str(kept), "release", "pigeon", "case 6"])
+    shell("release", "pigeon", "case 6")
     expect(not talk[-1] and lets_out(gate, "case 6", FRIDAY, "pigeon", {"question": "where?"}), "A case is released.")
 print(*gate.gate.state(FRIDAY)[1], sep="\n")
 
@@ -2363,8 +2535,8 @@ print(f"{desk.calls} messages")
 
 # %% [markdown] tags=["instructor"]
 # 60 minutes: 7 for the card and its signature (let people find, in the printed card, the line that decides where the order goes), 8
-# for the first four attacks, 23 for exercises 1 to 3 as marked, 4 for Friday evening, 15 for exercise 4, 3 for the end. With 25
-# minutes, do exercises 1 and 2 and show 3; with 20, do exercise 4 alone, from "Attack 5", and give out the solutions of 1 to 3.
+# for the first four attacks, 17 for exercises 1 to 3 as marked, 4 for Friday evening, 21 for exercise 4, 3 for the end. With 25
+# minutes, do exercises 1 and 2 and show 3; with 30, do exercise 4 alone, from "Attack 5", and give out the solutions of 1 to 3.
 #
 # - Before attack 2 ask: "The card is signed and the signature verifies. What do we know?" Expect "it is Northwharf's". The
 #   printed `jku` settles it: we know that the author has a key.
