@@ -2,7 +2,6 @@
 
 import ast
 import linecache
-import re
 import sys
 import traceback
 from functools import cache
@@ -40,14 +39,20 @@ def is_of_another_exercise(stub: str, exercise: str | None) -> bool:
 @cache
 def _titles(slug: str) -> dict[str, str]:
     """{id: title} of the lab's exercises."""
-    text = (LABS / slug / "lab.py").read_text(encoding="utf-8")
-    return dict(re.findall(r'^# %%.*"exercise".* id="([^"]*)".* title="([^"]*)"', text, re.MULTILINE))
+    marks = [line for line in _source(slug).split("\n") if line.startswith("# %%") and '"exercise"' in line]
+    return {
+        mark.partition(' id="')[2].partition('"')[0]: mark.partition(' title="')[2].partition('"')[0] for mark in marks
+    }
 
 
 @cache
 def _defined(slug: str, exercise: str) -> frozenset[str]:
     """The functions and classes that the exercise's cell in lab.py defines."""
-    text = (LABS / slug / "lab.py").read_text(encoding="utf-8")
-    cell = re.search(rf'^# %%.*"exercise".* id="{re.escape(exercise)}".*\n((?:(?!# %%).*\n?)*)', text, re.MULTILINE)
+    _, _, after = _source(slug).partition(f' id="{exercise}"')
+    cell, _, _ = after.partition("\n")[2].partition("\n# %%")
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return frozenset(n.name for n in ast.parse(cell[1] if cell else "").body if isinstance(n, kinds))
+    return frozenset(n.name for n in ast.parse(cell).body if isinstance(n, kinds))
+
+
+def _source(slug: str) -> str:
+    return (LABS / slug / "lab.py").read_text(encoding="utf-8")
