@@ -9,6 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -80,49 +81,53 @@ def prove(
     is told of every step; mode is "cached", "proof", "again", "fresh" or "verdict".
     """
     tell = progress or (lambda slug, mode, text: None)
-    labs, broken = _readable(tree, slugs)
-    evidence: dict[str, Evidence] = {slug: _failed(gates.unreadable(slug, found)) for slug, found in broken.items()}
-    wanted = []
-    for lab in labs:
-        if lab.todos:
-            evidence[lab.slug] = _failed(gates.incomplete(tree, lab))
-        elif reuse and (kept := load(tree, lab, note=partial(tell, lab.slug, "cached"))):
-            evidence[lab.slug] = kept
-            tell(lab.slug, "cached", "nothing has changed since it was proved")
-        else:
-            wanted.append(lab)
-    if wanted:
+    modes = {"prove": "proof", "execute": "again"}
+    evidence: dict[str, Evidence] = {}
+
+    def lab_done(runs: list[Run]) -> None:
+        """Judge a lab at once: an interruption later on loses nothing of it."""
+        run, again = runs[0], runs[1] if len(runs) > 1 else None
+        lab = run.plan.lab
+        verdict = gates.judge(tree, lab, run, again)
+        cells, variants = [asdict(c) for c in run.cells], [asdict(v) for v in run.variants]
+        found = Evidence(lab.slug, verdict.as_json(), cells, variants, _stamp(lab, verdict, warm))
+        evidence[lab.slug] = found
+        tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
+        if verdict.passed and again:
+            save(tree, lab, found)
+
+    with ExitStack() as running:
+
+        def start() -> Runner:
+            def said(plan: Plan, text: str) -> None:
+                tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text)
+
+            return running.enter_context(Runner(tree, jobs=jobs or usual_jobs(), warm=warm, progress=said))
+
+        runner = None if reuse else start()  # Its first process starts while the labs are read.
+        labs, broken = _readable(tree, slugs)
+        evidence |= {slug: _failed(gates.unreadable(slug, found)) for slug, found in broken.items()}
+        wanted = []
+        for lab in labs:
+            if lab.todos:
+                evidence[lab.slug] = _failed(gates.incomplete(tree, lab))
+            elif reuse and (kept := load(tree, lab, note=partial(tell, lab.slug, "cached"))):
+                evidence[lab.slug] = kept
+                tell(lab.slug, "cached", "nothing has changed since it was proved")
+            else:
+                wanted.append(lab)
         bounds = limits or Limits()
         plans = [Plan(lab, "prove", 1, bounds) for lab in wanted]
         plans += [Plan(lab, "execute", 2, bounds) for lab in wanted if repeat]
-        modes = {"prove": "proof", "execute": "again"}
-
-        def lab_done(runs: list[Run]) -> None:
-            """Judge a lab at once: an interruption later on loses nothing of it."""
-            run, again = runs[0], runs[1] if len(runs) > 1 else None
-            lab = run.plan.lab
-            verdict = gates.judge(tree, lab, run, again)
-            cells, variants = [asdict(c) for c in run.cells], [asdict(v) for v in run.variants]
-            found = Evidence(lab.slug, verdict.as_json(), cells, variants, _stamp(lab, verdict, warm))
-            evidence[lab.slug] = found
-            tell(lab.slug, "verdict", "passed" if verdict.passed else "FAILED")
-            if verdict.passed and again:
-                save(tree, lab, found)
-
-        with Runner(
-            tree,
-            jobs=jobs or usual_jobs(),
-            warm=warm,
-            progress=lambda plan, text: tell(plan.lab.slug, "fresh" if plan.only else modes[plan.mode], text),
-        ) as runner:
-            runner.run(plans, lab_done)
+        if plans:
+            (runner or start()).run(plans, lab_done)
     return [evidence[slug] for slug in sorted(evidence)]
 
 
 def execute(tree: Tree, *, jobs: int | None = None, warm: bool = True) -> list[str]:
     """Run every lab once, as the page shows it, and return what failed. For measuring."""
-    labs, _ = read_all(tree)
     with Runner(tree, jobs=jobs or usual_jobs(), warm=warm) as runner:
+        labs, _ = read_all(tree)
         runs = runner.run([Plan(lab, "execute") for lab in labs if not lab.todos])
     return [run.plan.name for run in runs if run.death or any(c.error for c in run.cells)]
 

@@ -135,6 +135,8 @@ class Runner:
         self._base = Path(tempfile.mkdtemp(prefix="proving-"))
 
     def __enter__(self) -> "Runner":
+        if self._warm:
+            self._zygote(1)  # It starts while its user still reads the labs.
         return self
 
     def __exit__(self, *_: object) -> None:
