@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -485,6 +486,7 @@ def outside_imports(tree: Tree, lab: Lab) -> list[str]:
     return sorted(found)
 
 
+@cache  # The shared modules are read for each lab that imports them.
 def _imports(text: str) -> set[str]:
     """The full names of the modules that `text` imports; of `from package import name`, both readings."""
     found: set[str] = set()

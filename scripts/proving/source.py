@@ -542,9 +542,9 @@ def _order(
             Finding(where, "There are no instructor notes.", 'Add a `# %% [markdown] tags=["instructor"]` cell.')
         )
     for exercise, following in zip(exercises, [*exercises[1:], None], strict=False):
-        limit = cells.index(following.cell) if following else len(cells)
+        limit = following.cell.line if following else cells[-1].line
         for part in (*exercise.checks, *exercise.mistakes):
-            if cells.index(part) > limit:
+            if part.line > limit:
                 findings.append(
                     Finding(
                         f"{where}:{part.line - 1}",
@@ -556,6 +556,6 @@ def _order(
 
 def _todos(lines: list[str]) -> tuple[Todo, ...]:
     matches: Iterator[tuple[int, re.Match[str] | None]] = (
-        (i, TODO.search(line)) for i, line in enumerate(lines, start=1)
+        (i, TODO.search(line)) for i, line in enumerate(lines, start=1) if "TODO" in line
     )
     return tuple(Todo(line, match[1].strip()) for line, match in matches if match)
