@@ -356,6 +356,13 @@ def test_a_lab_that_lives_off_a_preloaded_import_fails_cold(tree: Tree) -> None:
     assert warm["other"].passed and cold["other"].passed
 
 
+def test_a_proof_asks_no_model_of_the_reader(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARBOR_MODEL_URL", "http://127.0.0.1:9/v1")
+    write_small_lab(tree, "tiny", (PRINT, "import os\nprint([n for n in os.environ if n.startswith('HARBOR_')])"))
+    (output,) = proof.prove(tree)[0].outputs("code")
+    assert output["text"] == "[]\n"
+
+
 def test_what_cannot_be_forked_is_proved_by_fresh_runs(tree: Tree) -> None:
     write_small_lab(
         tree,
