@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,14 @@ def test_a_lesson_has_its_parts(path: Path) -> None:
     body = body.split("## Check yourself")[0]
     assert 450 <= len(body.split()) <= 1300, len(body.split())
     assert "## Check yourself" in text and len(re.findall(r"^\?\?\? success", text, re.MULTILINE)) >= 3
+
+
+def test_the_locks_leave_out_what_we_say_they_do() -> None:
+    """A lock made without pyproject.toml beside it would bring these packages back, and a second to each lab."""
+    left_out = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"][
+        "override-dependencies"
+    ]
+    names = [entry.split()[0] for entry in left_out]
+    locks = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-test.txt"))
+    assert len(names) >= 5 and "\njsonschema==" in locks
+    assert [name for name in names if f"\n{name}==" in locks] == []

@@ -443,7 +443,7 @@ def test_a_real_endpoint_is_named_by_the_environment(endpoint: str) -> None:
     assert "401" in repr(caught.value) or "HTTPStatusError" in repr(caught.value)
 
 
-def test_the_cell_for_a_model_of_your_own_says_what_came_of_it(endpoint: str) -> None:
+def test_the_cell_for_a_model_of_your_own_says_what_came_of_it(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def said(environment: dict[str, str]) -> str:
         cases = [case("refund-what-was-agreed"), case("leak-the-inbox")]
         points = {"no policy": EnforcementPoint(), "only reading": EnforcementPoint({"no": OnlyReading()})}
@@ -462,6 +462,16 @@ def test_the_cell_for_a_model_of_your_own_says_what_came_of_it(endpoint: str) ->
     )
     assert "some-model did not answer" in said({**names, model.KEY_VARIABLE: "wrong"})
     assert "some-model did not answer" in said({**names, model.URL_VARIABLE: "http://127.0.0.1:9/v1"})
+    answers = model.Model.complete
+
+    async def once(self: model.Model, messages: Any, tools: Any) -> Any:
+        """It answers the first question, and breaks off in the middle of each case."""
+        if tools and len(messages) > 2:
+            raise httpx2.ReadTimeout("too slow")
+        return await answers(self, messages, tools)
+
+    monkeypatch.setattr(model.Model, "complete", once)
+    assert said(names).splitlines()[1] == "  refund-what-was-agreed: no answer (ReadTimeout('too slow'))"
 
 
 def test_a_recorded_exchange_is_played_without_a_server(tmp_path: Path) -> None:

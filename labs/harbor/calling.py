@@ -4,23 +4,19 @@ await call(internet, MAILBOX, "list_mail", sign_in=SignIn(auth))   # fetches a t
 await call(internet, MAILBOX, "list_mail", token=token)            # shows a token it already has
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx2
+from labkit.waiting import innermost
 from mcp import Client
 from mcp.client.auth import TokenStorage
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from harbor.internet import Hook, Internet
-
-# The client checks results with jsonschema, which builds a parser for international URLs when
-# this package is there: 1.5 seconds, for a format that no tool of the shop uses.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None blocks an import: documented, untyped
 
 
 class Denied(Exception):
@@ -90,7 +86,7 @@ async def call(
             async with Client(streamable_http_client(server, http_client=http), mode="2026-07-28") as client:
                 result = await client.call_tool(tool, dict(arguments or {}))
     except BaseExceptionGroup as group:
-        raise _first(group) from None
+        raise innermost(group) from None
     if result.is_error:
         raise ToolFailed(" ".join(block.text for block in result.content if block.type == "text"))
     content = result.structured_content or {}
@@ -101,9 +97,3 @@ async def _deny(response: httpx2.Response) -> None:
     if response.status_code in (401, 403):
         await response.aread()
         raise Denied(f"{response.status_code} {response.json().get('error_description', '')}".strip())
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -8,7 +8,6 @@ point (enforcement.py), where the model has no say.
 """
 
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,10 +19,6 @@ from mcp.server import MCPServer
 from harbor.enforcement import EnforcementPoint, text_of
 from harbor.model import Model
 from harbor.world import World
-
-# The client checks results with jsonschema, which builds a parser for international URLs when
-# this package is there: 1.5 seconds, for a format that no tool of the shop uses.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # None blocks an import: documented, untyped
 
 Json = dict[str, Any]
 

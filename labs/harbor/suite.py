@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from labkit.waiting import innermost
 
 from harbor.desk import open_desk, work
 from harbor.enforcement import Decision, EnforcementPoint
@@ -150,9 +151,14 @@ async def try_your_model(
         for name, point in points.items():
             lines.append(f"{model.name}, {name}:")
             for case in cases:
-                outcome = await try_case(case, point, model)
-                aim = f"{len(outcome.harm)} harmful effects" if case.harm else f"{len(outcome.missing)} effects missing"
-                lines.append(f"  {case.name}: {aim}, {len(outcome.refused)} calls refused")
+                try:
+                    outcome = await try_case(case, point, model)
+                    harm, missing = f"{len(outcome.harm)} harmful effects", f"{len(outcome.missing)} effects missing"
+                    lines.append(
+                        f"  {case.name}: {harm if case.harm else missing}, {len(outcome.refused)} calls refused"
+                    )
+                except* httpx2.HTTPError as errors:
+                    lines.append(f"  {case.name}: no answer ({innermost(errors)!r})")
     return "\n".join(lines)
 
 

@@ -42,11 +42,12 @@ def run(coroutine: Coroutine[Any, Any, T], seconds: float = 20) -> T:
     if thread.is_alive():
         raise TimeoutError(f"the code did not give way within {seconds:g} seconds (a loop without await?)")
     if failed:
-        raise _innermost(failed[0]) from None
+        raise innermost(failed[0]) from None
     return done[0]
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
+    """The first error that is no group, of an ExceptionGroup or of groups in groups; any other error is itself."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
