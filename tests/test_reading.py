@@ -46,9 +46,13 @@ EFFORTS = ["an hour", "a day", "a week", "a month"]
 
 # Counts what the page moves after it was shown, and what the policy refused. Runs before the page's own scripts.
 WATCH = """
-window.moved = 0; window.refused = [];
-new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) window.moved += e.value; })
-  .observe({type: 'layout-shift', buffered: true});
+window.moved = 0; window.what = []; window.refused = [];
+new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) {
+  window.moved += e.value;
+  const place = r => [r.x, r.y, r.width, r.height].map(Math.round).join(' ');
+  for (const s of e.sources || []) window.what.push(`${Math.round(e.startTime)} ms: ${s.node && (s.node.className || s.node.nodeName)}`
+    + ` from ${place(s.previousRect)} to ${place(s.currentRect)}, window ${innerWidth}`);
+} }).observe({type: 'layout-shift', buffered: true});
 document.addEventListener('securitypolicyviolation', e => window.refused.push(e.violatedDirective + ' ' + e.blockedURI));
 """
 # axe's rules of WCAG 2.2 AA and its best practices, or one rule alone. What it found, without the long explanations.
@@ -427,12 +431,13 @@ def test_nothing_moves_once_it_is_shown(built: Built, watched: Browser, width: i
     for page in [*built.pages, "404.html"]:
         watched.visit(page, width=width, height=844)
         watched.driver.execute_async_script(SCROLL)
-        assert watched.run("return window.moved") < 0.02, f"{page} at {width}"
+        assert watched.run("return window.moved") < 0.02, f"{page} at {width}: {watched.run('return window.what')}"
     # It can fail: the whole text, pushed down.
     watched.visit(LESSON, width=width, height=844)
     watched.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     watched.run("document.querySelector('article').insertAdjacentHTML('afterbegin', '<p>x</p>'.repeat(9))")
     watched.until(lambda: watched.run("return window.moved") > 0.02, "a page that moves is seen to move")
+    assert f"window {width}" in watched.run("return window.what[0]")
 
 
 def test_what_lighthouse_looks_at(built: Built, browser: Browser) -> None:
