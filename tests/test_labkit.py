@@ -50,6 +50,13 @@ def kinds(path: Path) -> list[str]:
     return [json.loads(line)["kind"] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def test_of_a_variant_no_event_is_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LABKIT_EVENTS", os.devnull)
+    monkeypatch.setattr(Path, "open", lambda *_, **__: pytest.fail("a file was opened"))
+    labkit.landed("mail sent to the attacker", ["a secret"])
+    assert "ATTACK LANDED" in capsys.readouterr().out
+
+
 # -- attacks ----------------------------------------------------------------------------------
 
 
@@ -272,8 +279,10 @@ def test_a_hint_names_the_learners_own_line_or_none_in_the_worker(tree: Tree, tm
     code = (
         "import io, pathlib; from proving import worker\n"
         f"w = worker._Worker({{}}, pathlib.Path({str(tmp_path)!r}), io.StringIO()); w.shell = worker._shell()\n"
-        f"for cell in {whose_line_cells()!r}: ran, tried = w._run_cell('a', cell), w._try_cell('a', cell); "
-        "print(ran['error'] and ran['error']['value'], tried, sep='\\n')"
+        f"for cell in {whose_line_cells()!r}:\n"
+        "    ran = w._run_cell('a', cell)\n"
+        "    with w._unwatched(): tried = w._try(w._step('a', cell))\n"
+        "    print(ran['error'] and ran['error']['value'], tried, sep='\\n')"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(tree.labs)])}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)

@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
@@ -43,13 +44,22 @@ def run_plan(plan_path: Path) -> None:
         _Worker(plan, folder, report).run()
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A cell of a variant: what the report says when it starts, and its code or why that does not compile."""
+
+    cell: str
+    announcement: str
+    code: CodeType | Exception
+
+
 @dataclass
 class _Worker:
     plan: Json
     folder: Path
     report: io.TextIOBase | Any
     violations: list[Json] = field(default_factory=list)
-    codes: dict[str, CodeType] = field(default_factory=dict)
+    codes: dict[str, CodeType | Exception] = field(default_factory=dict)
     cell: str = ""
 
     def run(self) -> None:
@@ -64,7 +74,9 @@ class _Worker:
             self._learn()
         elif mode == "variant":
             self._execute(prove=False)
-            self._run_variant(self.plan["variants"][0])
+            variant = self.plan["variants"][0]
+            with self._unwatched():
+                self._run_variant(variant, self._steps(variant))
         else:
             self._execute(prove=mode == "prove")
         if mode != "variant":
@@ -129,14 +141,14 @@ class _Worker:
             self._say("fresh", exercise=variants[0]["exercise"], reason=unsound)
             return
         self.snapshot.take()
-        for check in variants[0]["following"]:
-            with suppress(SyntaxError):  # It is the same in every variant, and fails in each.
-                self._compiled(check["code"])
-        for variant in variants:
-            self._fork(variant)
-            self.snapshot.restore()
+        with self._unwatched():
+            # What needs no answer is done here, once, and not in each child: what a child touches, it has to copy first.
+            prepared = [(variant, self._steps(variant)) for variant in variants]
+            for variant, steps in prepared:
+                self._fork(variant, steps)
+                self.snapshot.restore()
 
-    def _fork(self, variant: Json) -> None:
+    def _fork(self, variant: Json, steps: list[_Step]) -> None:
         """Run one variant in a forked child, killed with all its children when its time is up."""
         self._say("start-variant", name=variant["name"], exercise=variant["exercise"])
         started = time.monotonic()
@@ -145,8 +157,7 @@ class _Worker:
             status = 1
             try:
                 os.setpgid(0, 0)
-                gc.disable()  # A collection would touch, and so copy, every page shared with the parent.
-                self._run_variant(variant)
+                self._run_variant(variant, steps)
                 status = 0
             finally:
                 self.report.flush()
@@ -165,15 +176,23 @@ class _Worker:
                 seconds=time.monotonic() - started,
             )
 
-    def _run_variant(self, variant: Json) -> None:
+    def _steps(self, variant: Json) -> list[_Step]:
+        """The variant's exercise cell and its checks, compiled."""
+        cells = [{"id": variant["cell"], "code": variant["code"]}, *variant["following"]]
+        return [self._step(cell["id"], cell["code"]) for cell in cells]
+
+    def _step(self, cell: str, code: str) -> _Step:
+        return _Step(cell, _line("start-cell", id=cell), self._compiled(code))
+
+    def _run_variant(self, variant: Json, steps: list[_Step]) -> None:
         """Run the variant's exercise cell and its checks, up to the first that fails."""
         started = time.monotonic()
         outcome, message, at = "passed", "", ""
-        for cell in [{"id": variant["cell"], "code": variant["code"]}, *variant["following"]]:
-            error = self._try_cell(cell["id"], cell["code"])
+        for step in steps:
+            error = self._try(step)
             if error:
                 known = {"CheckFailed": "failed", "NotStarted": "not started", "NotImplementedError": "not started"}
-                name, at = type(error).__name__, cell["id"]
+                name, at = type(error).__name__, step.cell
                 outcome = known.get(name, "crashed")
                 message = _text(error) if name == "CheckFailed" else f"{name}: {_text(error)}"
                 break
@@ -187,27 +206,44 @@ class _Worker:
             seconds=time.monotonic() - started,
         )
 
-    def _try_cell(self, name: str, code: str) -> BaseException | None:
-        """Run a cell for how it ends: nobody sees what a variant shows, so IPython has no part in it."""
-        self.cell = name
-        self._say("start-cell", id=name)
+    def _try(self, step: _Step) -> BaseException | None:
+        """Run a cell for how it ends."""
+        self.cell = step.cell
+        self.report.write(step.announcement)
+        if isinstance(step.code, Exception):
+            return step.code
+        try:
+            exec(step.code, self.shell.user_global_ns)
+        except BaseException as error:
+            return error
+        return None
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """What runs inside shows nothing and notes no events: nobody sees what a variant shows, so IPython has no part in it.
+
+        No garbage is collected either: that would touch, and so copy, every page a child shares with its parent.
+        """
         os.environ[EVENTS_VARIABLE] = os.devnull
+        gc.disable()
         try:
             with (
                 self.shell.builtin_trap,
                 redirect_stdout(_Stream("stdout", [])),
                 redirect_stderr(_Stream("stderr", [])),
             ):
-                exec(self._compiled(code), self.shell.user_global_ns)
-        except BaseException as error:
-            return error
-        return None
+                yield
+        finally:
+            gc.enable()
 
-    def _compiled(self, code: str) -> CodeType:
-        """The cell as IPython would compile it, under the name by which tracebacks find its lines."""
+    def _compiled(self, code: str) -> CodeType | Exception:
+        """The cell as IPython would compile it, under the name by which tracebacks find its lines; or why it cannot be."""
         if code not in self.codes:
             compiler = self.shell.compile
-            self.codes[code] = compile(code, compiler.cache(code), "exec", compiler.flags, dont_inherit=True)
+            try:
+                self.codes[code] = compile(code, compiler.cache(code), "exec", compiler.flags, dont_inherit=True)
+            except Exception as error:
+                self.codes[code] = error
         return self.codes[code]
 
     # -- one cell ---------------------------------------------------------------------------
@@ -292,8 +328,11 @@ class _Worker:
         return ""
 
     def _say(self, kind: str, /, **content: Any) -> None:
-        self.report.write(json.dumps({"type": kind, **content}, ensure_ascii=False) + "\n")
-        self.report.flush()
+        self.report.write(_line(kind, **content))
+
+
+def _line(kind: str, /, **content: Any) -> str:
+    return json.dumps({"type": kind, **content}, ensure_ascii=False) + "\n"
 
 
 def unsound_to_fork(folder: Path) -> str:
