@@ -23,10 +23,11 @@ def under_proof() -> bool:
 
 def emit(kind: str, text: str, *, exercise: str | None = None, evidence: str | None = None) -> None:
     """Append one event to the runner's file, when there is one."""
-    if not under_proof():
+    target = os.environ.get(EVENTS_VARIABLE, os.devnull)
+    if target == os.devnull:  # The runner reads nothing of a variant, which is judged by how it ends.
         return
     event = {"kind": kind, "text": text, "exercise": exercise, "evidence": evidence}
-    with Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as file:
+    with Path(target).open("a", encoding="utf-8") as file:
         file.write(json.dumps(event, ensure_ascii=False) + "\n")
 
 
