@@ -83,6 +83,14 @@ def test_a_tool_left_to_its_defaults_asks_no_real_index(command: list[str], tmp_
     assert set(re.findall(r"https?://([^/:\s']+)", said)) <= {"127.0.0.1"}, said
 
 
+def test_a_tool_trusts_no_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the caller trusts: a lab reaches nothing by TLS, and reading certificates is a third of a start of uv."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
+    environment = isolated(tmp_path)
+    assert "SSL_CERT_FILE" not in environment
+    assert list(Path(environment["SSL_CERT_DIR"]).iterdir()) == []
+
+
 SHOWN = {"https://packages.harbor.example/simple": "http://127.0.0.1:1/harbor/simple"}
 
 
