@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 State = dict[str, tuple[int, ...]]
@@ -29,6 +30,8 @@ class Snapshot:
     def restore(self) -> None:
         """Bring the folder back to what it was at the last `take`."""
         now = _state(self._folder)
+        if now == self._taken:
+            return
         for name in sorted(now.keys() - self._taken.keys(), reverse=True):
             _remove(self._folder / name)
         for name in sorted(self._taken):
@@ -40,16 +43,23 @@ class Snapshot:
 def _state(folder: Path) -> State:
     """Every path below `folder` with what tells one content from another: of a folder, that it is one."""
     found: State = {}
-    start = len(str(folder)) + 1
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = os.path.join(parent, name)
-            found[path[start:]] = _of(path)
+    below = [""]
+    while below:
+        start = below.pop()
+        with suppress(OSError), os.scandir(folder / start) as entries:  # What cannot be read counts as gone.
+            for entry in entries:
+                name = os.path.join(start, entry.name)
+                found[name] = _told(entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(name)
     return found
 
 
-def _of(path: str | Path) -> tuple[int, ...]:
-    seen = os.lstat(path)
+def _of(path: Path) -> tuple[int, ...]:
+    return _told(os.lstat(path))
+
+
+def _told(seen: os.stat_result) -> tuple[int, ...]:
     if stat.S_ISDIR(seen.st_mode):
         return (seen.st_mode,)
     return (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ino)
