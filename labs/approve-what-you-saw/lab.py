@@ -1038,6 +1038,7 @@ class Quick(Approvals):
     def connect(self):
         with super().connect() as db:
             db.execute("PRAGMA synchronous = OFF")
+            db.execute("PRAGMA journal_mode = MEMORY")
             yield db
 
 

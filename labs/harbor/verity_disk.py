@@ -90,6 +90,6 @@ class Disk:
         return BLOCK * (1 + sum(self.level_sizes[level + 1 :]) + index)
 
     def _read(self, name: str, offset: int) -> bytes:
-        with (self.folder / name).open("rb") as file:
+        with (self.folder / name).open("rb", buffering=0) as file:  # one block and no more, as a driver would
             file.seek(offset)
             return file.read(BLOCK)

@@ -1167,17 +1167,17 @@ class Watch:
     async def __call__(self, connections):
         self.asked += 1
         answer = await offered(self.lock, connections)
-        expect(is_pair(answer, list, set), f"offered returned {str(answer)[:120]}; expected a pair, a list and a set.")
+        if not is_pair(answer, list, set):
+            expect(False, f"offered returned {str(answer)[:120]}; expected a pair, a list and a set.")
         offer, findings = answer
-        expect(
-            all(is_pair(item, str, Tool) for item in offer),
-            f"The first item that offered returned is {str(offer)[:120]}; expected pairs (server, tool), each tool the Tool itself "
-            "from the listing: the model has to read it.",
-        )
-        expect(
-            all(is_pair(item, str, str, str) for item in findings),
-            f"The findings are {str(findings)[:120]}; expected triples (what, server, name).",
-        )
+        if not all(is_pair(item, str, Tool) for item in offer):
+            expect(
+                False,
+                f"The first item that offered returned is {str(offer)[:120]}; expected pairs (server, tool), each tool the Tool itself "
+                "from the listing: the model has to read it.",
+            )
+        if not all(is_pair(item, str, str, str) for item in findings):
+            expect(False, f"The findings are {str(findings)[:120]}; expected triples (what, server, name).")
         self.findings |= findings
         return offer
 

@@ -1944,7 +1944,7 @@ def decide(tool, arguments):
 # %%
 def sandbox():
     """A pool of Monty workers. Its own limit is for this notebook's sake: a worker that hangs is killed, with another error."""
-    return Monty(request_timeout=0.6)
+    return Monty(request_timeout=0.45)
 
 
 def outward(thing, wrap):
