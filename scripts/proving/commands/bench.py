@@ -148,7 +148,10 @@ def _growth(tree: Tree, labs: list[Lab], scales: list[int], *, write: bool) -> l
 
 
 def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], None]]:
-    """Each way by its name, in the order in which a round takes them."""
+    """Each way by its name, in the order in which a round takes them.
+
+    What a bar compares follows each other: a machine that slows down in the course of a round slows both.
+    """
     for lab in labs:
         (folder / f"{lab.slug}.ipynb").write_text(notebook.solved(lab), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(tree.labs), "NO_MKDOCS_2_WARNING": "true"}
@@ -178,15 +181,15 @@ def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], N
             )
 
     return {
-        "execute": lambda: ours("assert not proof.execute(paths.checkout())"),
-        "execute cold": lambda: ours("assert not proof.execute(paths.checkout(), warm=False)"),
+        "nbconvert": nbconvert,
         "nbmake": lambda: run(
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbmake", "-n", "2", *notebooks
         ),
-        "nbconvert": nbconvert,
+        "execute": lambda: ours("assert not proof.execute(paths.checkout())"),
         "gates": lambda: ours("assert all(e.passed for e in proof.prove(paths.checkout(), repeat=False))"),
         "validate": lambda: ours("assert all(e.passed for e in proof.prove(paths.checkout()))"),
         "variants from the start": lambda: _from_the_start(tree, labs),
+        "execute cold": lambda: ours("assert not proof.execute(paths.checkout(), warm=False)"),
         "mkdocs build": lambda: site.run_mkdocs(tree, folder / "site"),
         "serve cold": lambda: _serve(tree, cold=True),
         "serve warm": lambda: _serve(tree, cold=False),
