@@ -13,6 +13,20 @@ from proving.source import read, read_all, slugs
 
 MISTAKE = '# %% tags=["mistake"] exercise="rule" title="Returns nothing" catches="guard must return"'
 
+WHOLE = (
+    MISTAKE
+    + """
+def guard(who: str) -> None:
+    if who not in ("ada", "bo"):
+        raise Closed(who)
+"""
+)
+
+
+def edited(*lines: str) -> tuple[str, str]:
+    """The change to the tiny lab that writes its last mistake as this edit."""
+    return WHOLE, "\n".join([MISTAKE, *("#" if line == "#" else f"# {line}" for line in lines), ""])
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -96,6 +110,48 @@ WRONG = [
         "no Python", ('print(sorted({"ada", "bo"}))', "await x"), "lab.py:", ("no valid Python", "no top-level await")
     ),
     Wrong("a magic", ('print(sorted({"ada", "bo"}))', "%pip install x"), "lab.py:", ("no valid Python",)),
+    Wrong(
+        "edit of other lines",
+        edited("-     return None", "+"),
+        "lab.py:77",
+        ("no `return None` there", "Copy the lines"),
+    ),
+    Wrong(
+        "edit of lines in another order",
+        edited("-         raise Closed(who)", '-     if who not in ("ada", "bo"):'),
+        "lab.py:77",
+        ("with the lines that follow it",),
+    ),
+    Wrong(
+        "edit that only comes", edited("+     return None"), "lab.py:77", ("Nothing goes", "Name the line beside it")
+    ),
+    Wrong(
+        "edit and a remark", edited("too short", "-     return open_till(who)"), "lab.py:77", ("neither with `# - `",)
+    ),
+    Wrong(
+        "edit that changes nothing",
+        edited("-     return open_till(who)", "+     return open_till(who)"),
+        "lab.py:77",
+        ("changes nothing",),
+    ),
+    Wrong(
+        "two edits of one line",
+        edited(
+            "-         raise Closed(who)",
+            "-     return open_till(who)",
+            "#",
+            "-     return open_till(who)",
+            "+     return None",
+        ),
+        "lab.py:80",
+        ("Two edits take the same line",),
+    ),
+    Wrong(
+        "edit to no Python",
+        edited("-         raise Closed(who)"),
+        "lab.py:77",
+        ("What the edit makes is no valid Python",),
+    ),
     Wrong("prose as code", ("# The till opens", "The till opens"), "lab.py:21", ("no comment",)),
     Wrong("a second title", ("# The till opens", "# # The till opens"), "lab.py:21", ("heading of the first level",)),
 ]
@@ -120,6 +176,37 @@ def test_the_tiny_lab_itself_is_right(tree: Tree) -> None:
     assert [m.title for m in exercise.mistakes] == ["Refuses everyone", "Refuses one name", "Returns nothing"]
     assert 'raise NotImplementedError("Write the rule")' in exercise.starter
     assert "SOLUTION" not in exercise.starter + exercise.solution
+
+
+def test_an_edit_is_the_solution_with_that_one_thing_changed(tree: Tree) -> None:
+    back, ask = "    return open_till(who)", '    if who not in ("ada", "bo"):'
+    write_small_lab(
+        tree,
+        "tiny",
+        edited(
+            f"- {back}",
+            "+     open_till(who)",
+            "+",
+            "+     return None",
+            "#",  # the order of the edits is the author's
+            f"- {ask}",
+            "+     who = who.strip()",
+            "+     if not who:",
+        ),
+    )
+    (exercise,) = read(tree, "tiny").exercises
+    changed = exercise.solution.replace(ask, "    who = who.strip()\n    if not who:")
+    assert exercise.mistakes[-1].text == changed.replace(back, "    open_till(who)\n\n    return None")
+
+
+def test_what_an_edit_takes_away_must_be_the_only_one(tree: Tree) -> None:
+    twice = (
+        "        raise Closed(who)\n    return",
+        "        raise Closed(who)\n    who = who\n    who = who\n    return",
+    )
+    write_small_lab(tree, "tiny", twice, edited("-     who = who"))
+    with pytest.raises(Unreadable, match="stands 2 times in the solution"):
+        read(tree, "tiny")
 
 
 def test_plain_and_attack_cells_may_have_an_id(tree: Tree) -> None:

@@ -15,12 +15,13 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
+from proving import edits
 from proving.findings import Finding, Unreadable
 from proving.paths import Tree
 
@@ -98,7 +99,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Exercise:
-    """What the learner writes: the cell with the solution, its starter, checks and mistakes."""
+    """What the learner writes: the cell with the solution, its starter, checks and mistakes.
+
+    The text of a mistake is the whole answer here, also where lab.py holds an edit of the solution.
+    """
 
     id: str
     title: str
@@ -137,6 +141,13 @@ class Lab:
     def code(self) -> tuple[Cell, ...]:
         """The cells that run, in order."""
         return tuple(c for c in self.shown if c.kind == "code")
+
+    @property
+    def take_home(self) -> tuple[str, ...]:
+        """What lies in files/, as paths below it: the take-home file of the header, then what belongs to it."""
+        folder = self.path.parent / "files"
+        found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        return (self.header.takeaway, *(n for n in found if n != self.header.takeaway and "__pycache__" not in n))
 
     def exercise(self, name: str) -> Exercise:
         return next(e for e in self.exercises if e.id == name)
@@ -463,9 +474,8 @@ def _exercises(cells: tuple[Cell, ...], where: str, findings: list[Finding]) -> 
         parts = _split_solution(cell, where, findings)
         if parts:
             solution, starter = parts
-            found.append(
-                Exercise(name, cell.title or name, cell.minutes or 0, cell, solution, starter, checks, mistakes)
-            )
+            whole = tuple(_whole(mistake, solution, where, findings) for mistake in mistakes)
+            found.append(Exercise(name, cell.title or name, cell.minutes or 0, cell, solution, starter, checks, whole))
     if not found and not findings:
         findings.append(Finding(where, "The lab has no exercise.", "A lab has two to four."))
     return tuple(found)
@@ -509,6 +519,25 @@ def _split_solution(cell: Cell, where: str, findings: list[Finding]) -> tuple[st
             )
         )
     return solution_text, starter_text
+
+
+def _whole(mistake: Cell, solution: str, where: str, findings: list[Finding]) -> Cell:
+    """The mistake as an answer: one that is written as an edit becomes the solution with that edit made in it."""
+    if not edits.is_edit(mistake.text):
+        return mistake
+    try:
+        answer = edits.apply(mistake.text, solution)
+        compile(answer, where, "exec", dont_inherit=True)
+    except edits.NoEdit as error:
+        findings.append(Finding(f"{where}:{mistake.line + error.line}", error.problem, error.repair))
+        return mistake
+    except SyntaxError as error:
+        wrong = f"What the edit makes is no valid Python: {error.msg}, at `{(error.text or '').strip()}`."
+        findings.append(
+            Finding(f"{where}:{mistake.line}", wrong, "Mend what comes: its indentation, or the block that it opens.")
+        )
+        return mistake
+    return replace(mistake, text=answer)
 
 
 def _order(

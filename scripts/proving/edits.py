@@ -1,0 +1,100 @@
+"""A wrong answer as an edit of the right one.
+
+In lab.py such a mistake is comments only. Lines that begin with `# - ` go, the lines that follow with
+`# + ` come in their place, and a bare `#` may stand between two edits:
+
+    # -     return salt + block
+    # +     return block + salt
+
+What goes has to stand in the solution exactly once, line for line, so that a solution that is
+changed never leaves a mistake behind that is no longer one of it.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+_GOES, _COMES = "-", "+"
+
+
+class NoEdit(Exception):
+    """The edit cannot be applied: `line` of the edit (from 0), what is wrong, and the repair."""
+
+    def __init__(self, line: int, problem: str, repair: str) -> None:
+        super().__init__(problem)
+        self.line, self.problem, self.repair = line, problem, repair
+
+
+@dataclass(frozen=True)
+class _Hunk:
+    """Lines that go, lines that come, and where the hunk begins in the edit."""
+
+    line: int
+    goes: list[str]
+    comes: list[str]
+
+
+def is_edit(text: str) -> bool:
+    """Whether a mistake is written as an edit: it has lines, and all of them are comments."""
+    lines = text.splitlines()
+    return bool(lines) and all(line.startswith("#") for line in lines)
+
+
+def apply(edit: str, solution: str) -> str:
+    """Return `solution` with `edit` made in it. Raises `NoEdit`."""
+    lines = solution.splitlines()
+    placed: list[tuple[int, _Hunk]] = []
+    for hunk in _hunks(edit):
+        size = len(hunk.goes)
+        places = [at for at in range(len(lines) - size + 1) if lines[at : at + size] == hunk.goes]
+        if not places:
+            raise NoEdit(
+                hunk.line,
+                f"The solution has no `{hunk.goes[0].strip()}` there, with the lines that follow it in the edit.",
+                "Copy the lines that go from the solution as they are, indentation included.",
+            )
+        if len(places) > 1:
+            raise NoEdit(
+                hunk.line,
+                f"What goes stands {len(places)} times in the solution.",
+                "Add the line before it, or the one behind it, to both blocks.",
+            )
+        placed.append((places[0], hunk))
+    placed.sort(key=lambda place: place[0])
+    for (at, hunk), (following, other) in pairwise(placed):
+        if at + len(hunk.goes) > following:
+            raise NoEdit(other.line, "Two edits take the same line.", "Make them one.")
+    for at, hunk in reversed(placed):
+        lines[at : at + len(hunk.goes)] = hunk.comes
+    changed = "\n".join(lines)
+    if changed == solution:
+        raise NoEdit(0, "The edit changes nothing.", "Write what the mistake does differently.")
+    return changed
+
+
+def _hunks(edit: str) -> list[_Hunk]:
+    found: list[_Hunk] = []
+    open_hunk = False
+    for number, line in enumerate(edit.splitlines()):
+        sign, text = line[2:3], line[4:]
+        if line.rstrip() == "#":
+            open_hunk = False
+        elif not line.startswith("# ") or sign not in (_GOES, _COMES) or line[3:4] not in ("", " "):
+            raise NoEdit(
+                number,
+                "A line of the edit begins neither with `# - ` nor with `# + `.",
+                "A mistake is Python, or an edit and nothing else; say in its title why somebody writes it.",
+            )
+        elif sign == _GOES:
+            if not open_hunk or found[-1].comes:
+                found.append(_Hunk(number, [], []))
+                open_hunk = True
+            found[-1].goes.append(text)
+        elif not open_hunk:
+            raise NoEdit(
+                number,
+                "Nothing goes where this comes.",
+                "Name the line beside it, once with `# - ` and once with `# + `.",
+            )
+        else:
+            found[-1].comes.append(text)
+    return found
