@@ -362,15 +362,11 @@ def know_the_payee(call, account):
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="Known because the agent has read it" catches="with nothing that the agent has read"
-def know_the_payee(call, account):
-    known = {payment.recipient for payment in account.transactions}
-    known |= {order.recipient for order in account.scheduled_transactions}
-    recipient = call.arguments.get("recipient")
-    seen = any(recipient in done.result for done in call.before) if recipient else False
-    if recipient is not None and recipient not in known and not seen and not named(recipient, call.task):
-        raise Refused("never heard of")
-    if call.tool == "update_password" and not named(call.arguments["password"], call.task):
-        raise Refused("the user did not type this password")
+# -     if recipient is not None and recipient not in known and not named(recipient, call.task):
+# -         raise Refused(f"the user has never paid {recipient}, and did not name it")
+# +     seen = any(recipient in done.result for done in call.before) if recipient else False
+# +     if recipient is not None and recipient not in known and not seen and not named(recipient, call.task):
+# +         raise Refused("never heard of")
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="Known because it has paid us" catches="Only those whom the user has *paid* are known"
@@ -385,36 +381,24 @@ def know_the_payee(call, account):
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="A piece of a word is a payee, too" catches="The user typed a longer account"
-def know_the_payee(call, account):
-    known = {payment.recipient for payment in account.transactions}
-    known |= {order.recipient for order in account.scheduled_transactions}
-    recipient = call.arguments.get("recipient")
-    if recipient is not None and recipient not in known and recipient not in call.task:
-        raise Refused("a stranger")
-    if call.tool == "update_password" and not named(call.arguments["password"], call.task):
-        raise Refused("the user did not type this password")
+# -     if recipient is not None and recipient not in known and not named(recipient, call.task):
+# -         raise Refused(f"the user has never paid {recipient}, and did not name it")
+# +     if recipient is not None and recipient not in known and recipient not in call.task:
+# +         raise Refused("a stranger")
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="A piece of a known account" catches="the beginning of a known one"
-def know_the_payee(call, account):
-    known = {payment.recipient for payment in account.transactions}
-    known |= {order.recipient for order in account.scheduled_transactions}
-    recipient = call.arguments.get("recipient")
-    if recipient is not None and not any(recipient in one for one in known) and not named(recipient, call.task):
-        raise Refused("a stranger")
-    if call.tool == "update_password" and not named(call.arguments["password"], call.task):
-        raise Refused("the user did not type this password")
+# -     if recipient is not None and recipient not in known and not named(recipient, call.task):
+# -         raise Refused(f"the user has never paid {recipient}, and did not name it")
+# +     if recipient is not None and not any(recipient in one for one in known) and not named(recipient, call.task):
+# +         raise Refused("a stranger")
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="Words with their punctuation" catches="named() leaves punctuation out"
-def know_the_payee(call, account):
-    known = {payment.recipient for payment in account.transactions}
-    known |= {order.recipient for order in account.scheduled_transactions}
-    recipient = call.arguments.get("recipient")
-    if recipient is not None and recipient not in known and recipient not in call.task.split():
-        raise Refused("a stranger")
-    if call.tool == "update_password" and not named(call.arguments["password"], call.task):
-        raise Refused("the user did not type this password")
+# -     if recipient is not None and recipient not in known and not named(recipient, call.task):
+# -         raise Refused(f"the user has never paid {recipient}, and did not name it")
+# +     if recipient is not None and recipient not in known and recipient not in call.task.split():
+# +         raise Refused("a stranger")
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="Known only by payments" catches="read account.scheduled_transactions too"
@@ -437,14 +421,10 @@ def know_the_payee(call, account):
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="A piece of a word is a password, too" catches="Every task contains an `e`"
-def know_the_payee(call, account):
-    known = {payment.recipient for payment in account.transactions}
-    known |= {order.recipient for order in account.scheduled_transactions}
-    recipient = call.arguments.get("recipient")
-    if recipient is not None and recipient not in known and not named(recipient, call.task):
-        raise Refused("a stranger")
-    if call.tool == "update_password" and call.arguments["password"] not in call.task:
-        raise Refused("the user did not type this password")
+# -         raise Refused(f"the user has never paid {recipient}, and did not name it")
+# -     if call.tool == "update_password" and not named(call.arguments["password"], call.task):
+# +         raise Refused("a stranger")
+# +     if call.tool == "update_password" and call.arguments["password"] not in call.task:
 
 
 # %% tags=["mistake"] exercise="know-the-payee" title="Copies the record into the rule" catches="No longer works: another user pays"

@@ -411,13 +411,8 @@ def resource_settings(resource, scopes):
 
 
 # %% tags=["mistake"] exercise="check-the-audience" title="Refuse everybody" catches="No longer works: order-desk signs in"
-def resource_settings(resource, scopes):
-    return AuthSettings(
-        issuer_url=ISSUER,
-        resource_server_url=resource,
-        required_scopes=[*scopes, "nobody.has.this"],
-        validate_token_resource=True,
-    )
+# -         required_scopes=scopes,
+# +         required_scopes=[*scopes, "nobody.has.this"],
 
 
 # %% [markdown] tags=["solution"] exercise="check-the-audience"
@@ -735,41 +730,25 @@ class TokenVerifier:
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="The last step stands outside the try" catches="AttributeError"
-class TokenVerifier:
-    def __init__(self, resource, keys):
-        self.resource, self.keys = resource, keys
-
-    async def verify_token(self, token):
-        rules = JWTClaimsRegistry(
-            iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": self.resource},
-            exp={"essential": True},
-        )
-        try:
-            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
-            rules.validate(claims)
-        except (JoseError, ValueError):
-            return None
-        return as_access_token(token, claims, self.resource)
+# -         self.resource = resource
+# -         self.keys = keys
+# +         self.resource, self.keys = resource, keys
+#
+# -             return as_access_token(token, claims, self.resource)
+# -         except (JoseError, ValueError, AttributeError):
+# -             return None
+# +         except (JoseError, ValueError):
+# +             return None
+# +         return as_access_token(token, claims, self.resource)
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="Only the library's own errors" catches="raised ValidationError"
-class TokenVerifier:
-    def __init__(self, resource, keys):
-        self.resource, self.keys = resource, keys
-
-    async def verify_token(self, token):
-        rules = JWTClaimsRegistry(
-            iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": self.resource},
-            exp={"essential": True},
-        )
-        try:
-            claims = jwt.decode(token, self.keys, algorithms=["ES256"]).claims
-            rules.validate(claims)
-            return as_access_token(token, claims, self.resource)
-        except (JoseError, AttributeError):
-            return None
+# -         self.resource = resource
+# -         self.keys = keys
+# +         self.resource, self.keys = resource, keys
+#
+# -         except (JoseError, ValueError, AttributeError):
+# +         except (JoseError, AttributeError):
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="A piece of the name will do" catches="the beginning of the mailbox's URL"
@@ -1256,39 +1235,13 @@ async def payments_token(agent_token, orders, http):
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="Exchange, and keep the old audience" catches="invalid_target"
-async def payments_token(agent_token, orders, http):
-    answer = await http.post(
-        f"{ISSUER}/token",
-        auth=(orders.client_id, orders.secret),
-        data={
-            "grant_type": TOKEN_EXCHANGE,
-            "subject_token": agent_token,
-            "subject_token_type": ACCESS_TOKEN,
-            "resource": ORDERS,
-            "scope": "payments.refund",
-        },
-    )
-    if answer.status_code != 200:
-        raise ExchangeRefused(answer.json()["error"])
-    return answer.json()["access_token"]
+# -             "resource": PAYMENTS,
+# +             "resource": ORDERS,
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="JSON instead of a form" catches="POST a form"
-async def payments_token(agent_token, orders, http):
-    answer = await http.post(
-        f"{ISSUER}/token",
-        auth=(orders.client_id, orders.secret),
-        json={
-            "grant_type": TOKEN_EXCHANGE,
-            "subject_token": agent_token,
-            "subject_token_type": ACCESS_TOKEN,
-            "resource": PAYMENTS,
-            "scope": "payments.refund",
-        },
-    )
-    if answer.status_code != 200:
-        raise ExchangeRefused(answer.json()["error"])
-    return answer.json()["access_token"]
+# -         data={
+# +         json={
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="A token of its own" catches="The token says orders asks and None acts"
@@ -1327,37 +1280,15 @@ async def payments_token(agent_token, orders, http):
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="Forward when the exchange fails" catches="a token made out to Parcel Pigeon is traded in"
-async def payments_token(agent_token, orders, http):
-    answer = await http.post(
-        f"{ISSUER}/token",
-        auth=(orders.client_id, orders.secret),
-        data={
-            "grant_type": TOKEN_EXCHANGE,
-            "subject_token": agent_token,
-            "subject_token_type": ACCESS_TOKEN,
-            "resource": PAYMENTS,
-            "scope": "payments.refund",
-        },
-    )
-    # Refunds must not stop because the identity provider has a bad day.
-    return answer.json().get("access_token", agent_token)
+# -     if answer.status_code != 200:
+# -         raise ExchangeRefused(answer.json()["error"])
+# -     return answer.json()["access_token"]
+# +     # Refunds must not stop because the identity provider has a bad day.
+# +     return answer.json().get("access_token", agent_token)
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="Take every scope there is" catches="name the scope"
-async def payments_token(agent_token, orders, http):
-    answer = await http.post(
-        f"{ISSUER}/token",
-        auth=(orders.client_id, orders.secret),
-        data={
-            "grant_type": TOKEN_EXCHANGE,
-            "subject_token": agent_token,
-            "subject_token_type": ACCESS_TOKEN,
-            "resource": PAYMENTS,
-        },
-    )
-    if answer.status_code != 200:
-        raise ExchangeRefused(answer.json()["error"])
-    return answer.json()["access_token"]
+# -             "scope": "payments.refund",
 
 
 # %% tags=["mistake"] exercise="exchange-the-token" title="Pay no refunds" catches="No longer works: orders trades in the token"

@@ -1108,12 +1108,8 @@ async def serve(world, point):
 
 
 # %% tags=["mistake"] exercise="one-conversation-each" title="A helpful task" catches="text of whoever wrote it"
-async def serve(world, point):
-    for number, letter in enumerate(world.letters):
-        task = f"Answer mail {number} from {letter.sender}, about: {letter.subject}"
-        point.begin(task)
-        async with open_desk(world, point) as tools, worst_case() as model:
-            await work(task, model, tools)
+# -         task = f"Answer mail {number} from {letter.sender}."
+# +         task = f"Answer mail {number} from {letter.sender}, about: {letter.subject}"
 
 
 # %% tags=["mistake"] exercise="one-conversation-each" title="Serve customers only" catches="The attack was never tried"

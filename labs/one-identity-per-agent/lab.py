@@ -501,331 +501,98 @@ def verify_workload(token, audience, bundles, allowed, now):
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="A missing audience passes" catches="made out to nobody"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         aud={"essential": True, "value": audience},
+# +         aud={"value": audience},
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Audience by its beginning" catches="begins like orders"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    if not any(name.startswith(audience) for name in audiences):
-        raise NotAccepted("made out to somebody else")
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         aud={"essential": True, "value": audience},
+# +         aud={"essential": True},
+#
+# -         raise NotAccepted(type(error).__name__) from None
+# +         raise NotAccepted(type(error).__name__) from None
+# +     audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+# +     if not any(name.startswith(audience) for name in audiences):
+# +         raise NotAccepted("made out to somebody else")
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Audience by `in`" catches="as a text and no list"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if audience not in claims["aud"]:
-        raise NotAccepted("made out to somebody else")
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         aud={"essential": True, "value": audience},
+# +         aud={"essential": True},
+#
+# -         raise NotAccepted(type(error).__name__) from None
+# +         raise NotAccepted(type(error).__name__) from None
+# +     if audience not in claims["aud"]:
+# +         raise NotAccepted("made out to somebody else")
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Look the key up by kid" catches="signed by Northwharf with a key of its own"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        entries = [entry for bundle in bundles.values() for entry in bundle["keys"] if entry["use"] == "jwt-svid"]
-        kid = peek(token)[0]["kid"]
-        for entry in entries:
-            if entry["kid"] == kid:
-                keys = KeySet.import_key_set({"keys": [{n: v for n, v in entry.items() if n != "use"}]})
-                try:
-                    claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-                except JoseError:
-                    continue
-                break
-        else:
-            raise NotAccepted("no such key")
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
+# -         entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
+# -         keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
+# -         claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
+# +         entries = [entry for bundle in bundles.values() for entry in bundle["keys"] if entry["use"] == "jwt-svid"]
+# +         kid = peek(token)[0]["kid"]
+# +         for entry in entries:
+# +             if entry["kid"] == kid:
+# +                 keys = KeySet.import_key_set({"keys": [{n: v for n, v in entry.items() if n != "use"}]})
+# +                 try:
+# +                     claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
+# +                 except JoseError:
+# +                     continue
+# +                 break
+# +         else:
+# +             raise NotAccepted("no such key")
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Take the key that the token brings" catches="brings its own key"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        header = peek(token)[0]
-        if "jwk" in header:
-            keys = ECKey.import_key(header["jwk"])
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
+# +         keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
+# +         header = peek(token)[0]
+# +         if "jwk" in header:
+# +             keys = ECKey.import_key(header["jwk"])
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="The algorithm that the header names" catches="without a signature"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=[peek(token)[0]["alg"]]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
+# +         claims = jwt.decode(token, keys, algorithms=[peek(token)[0]["alg"]]).claims
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Every key of the bundle" catches="key for certificates"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = bundles[domain]["keys"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -         entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
+# +         entries = bundles[domain]["keys"]
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Everybody in an allowed trust domain" catches="night-desk, which has no business"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if domain not in {SpiffeId(name).trust_domain.name for name in allowed}:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -     if claims["sub"] not in allowed:
+# +     if domain not in {SpiffeId(name).trust_domain.name for name in allowed}:
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="The name by its beginning" catches="order-desk-test"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if not claims["sub"].startswith(tuple(allowed)):
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -     if claims["sub"] not in allowed:
+# +     if not claims["sub"].startswith(tuple(allowed)):
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="The path is the name" catches="an order-desk that is Northwharf's"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if SpiffeId(claims["sub"]).path not in {SpiffeId(name).path for name in allowed}:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -     if claims["sub"] not in allowed:
+# +     if SpiffeId(claims["sub"]).path not in {SpiffeId(name).path for name in allowed}:
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="The trust domain by its beginning" catches="only begins like Harbor's"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    wanted = [SpiffeId(name) for name in allowed]
-    found = SpiffeId(claims["sub"])
-    if not any(found.path == w.path and domain.startswith(w.trust_domain.name) for w in wanted):
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -     if claims["sub"] not in allowed:
+# +     wanted = [SpiffeId(name) for name in allowed]
+# +     found = SpiffeId(claims["sub"])
+# +     if not any(found.path == w.path and domain.startswith(w.trust_domain.name) for w in wanted):
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Any end will do" catches="valid for ten years"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    return claims
+# -     if claims["exp"] > now + LONGEST:
+# -         raise NotAccepted("valid for too long")
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Catch the library's errors only" catches="KeyError"
-def verify_workload(token, audience, bundles, allowed, now):
-    rules = JWTClaimsRegistry(
-        now=now,
-        leeway=LEEWAY,
-        sub={"essential": True},
-        aud={"essential": True, "value": audience},
-        exp={"essential": True},
-    )
-    try:
-        domain = SpiffeId(peek(token)[1]["sub"]).trust_domain.name
-        entries = [entry for entry in bundles[domain]["keys"] if entry["use"] == "jwt-svid"]
-        keys = KeySet.import_key_set({"keys": [{n: v for n, v in e.items() if n != "use"} for e in entries]})
-        claims = jwt.decode(token, keys, algorithms=["ES256"]).claims
-        rules.validate(claims)
-    except (JoseError, PySpiffeError, ValueError) as error:
-        raise NotAccepted(type(error).__name__) from None
-    if claims["sub"] not in allowed:
-        raise NotAccepted("a workload that has no business here")
-    if claims["exp"] > now + LONGEST:
-        raise NotAccepted("valid for too long")
-    return claims
+# -     except (JoseError, PySpiffeError, ValueError, KeyError, TypeError) as error:
+# +     except (JoseError, PySpiffeError, ValueError) as error:
 
 
 # %% tags=["mistake"] exercise="know-the-workload" title="Refuse every token" catches="No longer works: order-desk calls orders"
@@ -1120,66 +887,43 @@ class Once:
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Leave out the commit" catches="Is the row committed"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +         with closing(sqlite3.connect(self.path)) as db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Insert or ignore" catches="`insert or ignore`, or an error that is caught"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            db.execute("insert or ignore into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             db.execute("insert or ignore into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Busy, so let it pass" catches="while the file is locked"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="The id alone" catches="other issuers happen to choose"
@@ -1205,157 +949,106 @@ class Once:
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Glue issuer and id together" catches="other issuers happen to choose"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values ('', ?, ?)", (issuer + jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+# +                 db.execute("insert into used values ('', ?, ?)", (issuer + jti, expires + LEEWAY))
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Forget at exp" catches="in its last second"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+# +                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires))
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Forget after a minute" catches="in its last second"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, now + 60))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+# +                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, now + 60))
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Never forget" catches="the file grows for ever"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Keep the newest ten" catches="after twelve others"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            db.execute("delete from used where rowid not in (select rowid from used order by rowid desc limit 10)")
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             db.execute("delete from used where rowid not in (select rowid from used order by rowid desc limit 10)")
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="No id, no check" catches="whose id is None"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            return  # RFC 7519 does not demand a jti
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                raise Replayed("a token that was used before") from None
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -             raise Replayed("a token without an id")
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +             return  # RFC 7519 does not demand a jti
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Note it, and let it pass" catches="the same token again"
-class Once:
-    def __init__(self, path):
-        self.path = path
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("create table if not exists used (issuer, jti, until, primary key (issuer, jti))")
-
-    def take(self, issuer, jti, expires, now):
-        if not isinstance(jti, str) or not jti:
-            raise Replayed("a token without an id")
-        with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("delete from used where until < ?", (now,))
-            try:
-                db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-            except sqlite3.IntegrityError:
-                pass
-
-    def __len__(self):
-        with closing(sqlite3.connect(self.path)) as db:
-            return db.execute("select count(*) from used").fetchone()[0]
+# -         try:
+# -             with closing(sqlite3.connect(self.path)) as db, db:
+# -                 db.execute("delete from used where until < ?", (now,))
+# +         with closing(sqlite3.connect(self.path)) as db, db:
+# +             db.execute("delete from used where until < ?", (now,))
+# +             try:
+#
+# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# -             raise Replayed(str(error)) from None
+# +             except sqlite3.IntegrityError:
+# +                 pass
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Take no token" catches="No longer works: two tokens"
@@ -1621,597 +1314,98 @@ with check("name-the-actor"):
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Write down the name in the form" catches="night-desk is written down as"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": form.get("actor", agent["sub"])}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     act = {"sub": agent["sub"]}
+# +     act = {"sub": form.get("actor", agent["sub"])}
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="A token for Dana, like Dana's own" catches="Without `act` the ledger"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -         "act": act,
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Scopes as a list" catches="expected one text"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": sorted(asked),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -         "scope": " ".join(sorted(asked)),
+# +         "scope": sorted(asked),
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="The agent asks, the person acts" catches="`sub` is the person"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": agent["sub"],
-        "act": {"sub": subject["sub"]},
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -         "sub": subject["sub"],
+# -         "act": act,
+# +         "sub": agent["sub"],
+# +         "act": {"sub": subject["sub"]},
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="The last one counts" catches="forgets which agent asked"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     if "act" in subject:
+# -         act["act"] = subject["act"]
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Add the new actor at the end" catches="orders outside"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = json.loads(json.dumps(subject.get("act", {})))
-    last = act
-    while "act" in last:
-        last = last["act"]
-    if last:
-        last["act"] = {"sub": agent["sub"]}
-    else:
-        act = {"sub": agent["sub"]}
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     act = {"sub": agent["sub"]}
+# -     if "act" in subject:
+# -         act["act"] = subject["act"]
+# +     act = json.loads(json.dumps(subject.get("act", {})))
+# +     last = act
+# +     while "act" in last:
+# +         last = last["act"]
+# +     if last:
+# +         last["act"] = {"sub": agent["sub"]}
+# +     else:
+# +         act = {"sub": agent["sub"]}
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="The agent's rights are enough" catches="Tom, a trainee"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
+# +     both_may = GRANTS.get((agent["sub"], form["audience"]), set())
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Scopes by substring" catches="may only request refunds"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    may = GRANTS.get((agent["sub"], form["audience"]), set())
-    both_may = {scope for scope in may if scope in subject["scope"]}
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
+# +     may = GRANTS.get((agent["sub"], form["audience"]), set())
+# +     both_may = {scope for scope in may if scope in subject["scope"]}
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="The person's rights are enough" catches="night-desk wants to refund"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
+# +     both_may = set(subject["scope"].split())
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Rights of the agent, wherever" catches="order-desk goes to payments without orders"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = {s for (who, _), scopes in GRANTS.items() if who == agent["sub"] for s in scopes} & set(
-        subject["scope"].split()
-    )
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
+# +     both_may = {s for (who, _), scopes in GRANTS.items() if who == agent["sub"] for s in scopes} & set(
+# +         subject["scope"].split()
+# +     )
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Whoever holds the token may trade it" catches="night-desk trades in"
-def grant(agent, subject, form, now):
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     """Return the claims of a new token with which `agent` acts for the subject; raise ExchangeRefused if it may not."""
+# -     if subject["aud"] != agent["sub"]:
+# -         raise ExchangeRefused("the subject token is made out to somebody else")
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="No scope means all" catches="names no scope"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    asked = asked or both_may
-    if not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     if not asked or not asked <= both_may:
+# +     asked = asked or both_may
+# +     if not asked <= both_may:
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="A fresh five minutes at each hop" catches="outlives"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": now + LIFETIME,
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -         "exp": min(now + LIFETIME, subject["exp"]),
+# +         "exp": now + LIFETIME,
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Copy the token and change what differs" catches="jti is missing, or was used"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": subject["jti"],
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -         "jti": secrets.token_urlsafe(12),
+# +         "jti": subject["jti"],
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="A chain without an end" catches="a third hand"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not chain or chain[0] not in actors:
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     if length > LONGEST_CHAIN:
+# -         raise ExchangeRefused("too many hands")
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Somebody in the chain is known" catches="with orders in its past"
-def grant(agent, subject, form, now):
-    if subject["aud"] != agent["sub"]:
-        raise ExchangeRefused("the subject token is made out to somebody else")
-    asked = set(form.get("scope", "").split())
-    both_may = GRANTS.get((agent["sub"], form["audience"]), set()) & set(subject["scope"].split())
-    if not asked or not asked <= both_may:
-        raise ExchangeRefused("a scope that the agent or the person does not have")
-    act = {"sub": agent["sub"]}
-    if "act" in subject:
-        act["act"] = subject["act"]
-    length, link = 0, act
-    while link:
-        length, link = length + 1, link.get("act")
-    if length > LONGEST_CHAIN:
-        raise ExchangeRefused("too many hands")
-    return {
-        "iss": ISSUER,
-        "sub": subject["sub"],
-        "act": act,
-        "aud": form["audience"],
-        "scope": " ".join(sorted(asked)),
-        "exp": min(now + LIFETIME, subject["exp"]),
-        "jti": secrets.token_urlsafe(12),
-    }
-
-
-def acting(claims, actors):
-    chain, link = [], claims.get("act")
-    while link:
-        chain.append(link["sub"])
-        link = link.get("act")
-    if not set(chain) & set(actors):
-        raise NotAccepted("whoever acts has no business here")
-    return chain
+# -     if not chain or chain[0] not in actors:
+# +     if not set(chain) & set(actors):
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Nobody acts for anybody" catches="No longer works: order-desk acts for Dana"
@@ -3215,891 +2409,207 @@ def beyond_mandate(paid, asked, mandate):
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Stop everybody" catches="No longer works: every token while nobody is stopped"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        raise Stopped("closed")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         link = claims
+# -         while link:
+# -             name = link.get("sub")
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# -             link = link.get("act")
+# +         raise Stopped("closed")
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Answer instead of raising" catches="or did not raise"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    return False
-            link = link.get("act")
-        return True
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# -             link = link.get("act")
+# +             if name in self.stopped:
+# +                 again = self.resumed.get(name, 0)
+# +                 if again <= self.stopped[name] or claims.get("iat", 0) < again:
+# +                     return False
+# +             link = link.get("act")
+# +         return True
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Revoke the tokens that it has seen" catches="The platform goes on signing"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.seen, self.revoked, self.resumed = {}, set(), {}
-
-    def stop(self, workload, at):
-        self.revoked |= self.seen.get(workload, set())
-
-    def resume(self, workload, at):
-        self.resumed[workload] = at
-
-    def check(self, claims):
-        link = claims
-        while link:
-            self.seen.setdefault(link["sub"], set()).add(claims["jti"])
-            link = link.get("act")
-        if claims["jti"] in self.revoked:
-            raise Stopped(claims["jti"])
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         self.stopped, self.resumed = {}, {}
+# +         self.seen, self.revoked, self.resumed = {}, set(), {}
+#
+# -         self.stopped[workload] = max(at, self.stopped.get(workload, at))
+# +         self.revoked |= self.seen.get(workload, set())
+#
+# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
+# +         self.resumed[workload] = at
+#
+# -             name = link.get("sub")
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# -             link = link.get("act")
+# +             self.seen.setdefault(link["sub"], set()).add(claims["jti"])
+# +             link = link.get("act")
+# +         if claims["jti"] in self.revoked:
+# +             raise Stopped(claims["jti"])
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Old tokens only" catches="The platform goes on signing"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped and claims.get("iat", 0) <= self.stopped[name]:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# +             if name in self.stopped and claims.get("iat", 0) <= self.stopped[name]:
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="No new tokens" catches="Got through: the JWT-SVID that the agent shows"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped and claims.get("iat", 0) >= self.stopped[name] > self.resumed.get(name, 0):
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# +             if name in self.stopped and claims.get("iat", 0) >= self.stopped[name] > self.resumed.get(name, 0):
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Look at sub only" catches="the agent is in `act`"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        name = claims["sub"]
-        if name in self.stopped:
-            again = self.resumed.get(name, 0)
-            if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                raise Stopped(name)
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         link = claims
+# -         while link:
+# -             name = link.get("sub")
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# +         name = claims["sub"]
+# +         if name in self.stopped:
+# +             again = self.resumed.get(name, 0)
+# +             if again <= self.stopped[name] or claims.get("iat", 0) < again:
+#
+# -             link = link.get("act")
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Look at who acts now" catches="The outermost actor is orders"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        for name in (claims["sub"], claims.get("act", {}).get("sub")):
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         link = claims
+# -         while link:
+# -             name = link.get("sub")
+# +         for name in (claims["sub"], claims.get("act", {}).get("sub")):
+#
+# -             link = link.get("act")
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Two actors deep" catches="more hands between payments and the agent"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        act = claims.get("act", {})
-        for name in (claims["sub"], act.get("sub"), act.get("act", {}).get("sub")):
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         link = claims
+# -         while link:
+# -             name = link.get("sub")
+# +         act = claims.get("act", {})
+# +         for name in (claims["sub"], act.get("sub"), act.get("act", {}).get("sub")):
+#
+# -             link = link.get("act")
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Actors, or sub when there is none" catches="in its own name, with orders as the actor"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims.get("act") or claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         link = claims
+# +         link = claims.get("act") or claims
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Names that begin like it" catches="No longer works: order-desk-reports goes on"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            for name in self.stopped:
-                if link["sub"].startswith(name):
-                    again = self.resumed.get(name, 0)
-                    if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                        raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             name = link.get("sub")
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# +             for name in self.stopped:
+# +                 if link["sub"].startswith(name):
+# +                     again = self.resumed.get(name, 0)
+# +                     if again <= self.stopped[name] or claims.get("iat", 0) < again:
+# +                         raise Stopped(name)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Resume forgets the stop" catches="after the resume: a token from before the stop"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.stopped.pop(workload, None)
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
+# +         self.stopped.pop(workload, None)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Old is what came before the stop" catches="a token that was issued in between"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < self.stopped[name]:
-                    raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# +             if name in self.stopped:
+# +                 again = self.resumed.get(name, 0)
+# +                 if again <= self.stopped[name] or claims.get("iat", 0) < self.stopped[name]:
+# +                     raise Stopped(name)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="No iat, no question" catches="does not say when it was issued"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped:
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", again) < again:
-                    raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# +             if name in self.stopped:
+# +                 again = self.resumed.get(name, 0)
+# +                 if again <= self.stopped[name] or claims.get("iat", again) < again:
+# +                     raise Stopped(name)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="What arrives last counts" catches="when news of the first stop comes once more"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = set(), {}
-
-    def stop(self, workload, at):
-        self.stopped.add(workload)
-
-    def resume(self, workload, at):
-        self.stopped.discard(workload)
-        self.resumed[workload] = at
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped or claims.get("iat", 0) < self.resumed.get(name, 0):
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         self.stopped, self.resumed = {}, {}
+# +         self.stopped, self.resumed = set(), {}
+#
+# -         self.stopped[workload] = max(at, self.stopped.get(workload, at))
+# +         self.stopped.add(workload)
+#
+# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
+# +         self.stopped.discard(workload)
+# +         self.resumed[workload] = at
+#
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# +             if name in self.stopped or claims.get("iat", 0) < self.resumed.get(name, 0):
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="The first resume is kept" catches="the agent, repaired twice"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed.setdefault(workload, at)
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
+# +         self.resumed.setdefault(workload, at)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="A stop waits for its second" catches="do not wait for `at`"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            if name in self.stopped and self.stopped[name] <= time.time():
-                again = self.resumed.get(name, 0)
-                if again <= self.stopped[name] or claims.get("iat", 0) < again:
-                    raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
+# -             if again <= stopped or claims.get("iat", 0) < again:
+# -                 raise Stopped(name)
+# +             if name in self.stopped and self.stopped[name] <= time.time():
+# +                 again = self.resumed.get(name, 0)
+# +                 if again <= self.stopped[name] or claims.get("iat", 0) < again:
+# +                     raise Stopped(name)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="The resume must wait for the stop" catches="although it arrived first"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        if workload in self.stopped:
-            self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
+# +         if workload in self.stopped:
+# +             self.resumed[workload] = max(at, self.resumed.get(workload, at))
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="The first name that is listed" catches="Each name in the token has to count"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            if again:
-                return
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -                 raise Stopped(name)
+# +                 raise Stopped(name)
+# +             if again:
+# +                 return
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Ask for the agent that was asked" catches="when orders itself is stopped"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    stops.check({"sub": acting(claims, {ORDERS})[-1], "iat": claims.get("iat")})
+# -     """payments asks the list: `claims` are those of the token that it was shown."""
+# -     stops.check(claims)
+# +     stops.check({"sub": acting(claims, {ORDERS})[-1], "iat": claims.get("iat")})
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="No new exchange, and that is it" catches="payments has to ask the list as well"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check(subject)
-
-
-def at_payments(stops, claims):
-    pass
+# -     """payments asks the list: `claims` are those of the token that it was shown."""
+# -     stops.check(claims)
+# +     pass
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Ask at payments only" catches="at_exchange has to ask about who wants the token"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    pass
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -     """id.harbor.example asks the list: `agent` are the claims of who wants to exchange, `subject` those of what is traded in."""
+# -     stops.check(agent)
+# -     stops.check(subject)
+# +     pass
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Ask about who asks" catches="an old token comes out as a new one"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -     stops.check(subject)
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="The age of who asks" catches="Ask about each token with its own `iat`"
-def beyond_mandate(paid, asked, mandate):
-    left, given = dict(asked), Counter()
-    for row in paid:
-        due = min(row.cents, left.get(row.order, 0))
-        left[row.order] = left.get(row.order, 0) - due
-        given[row.agent, night_of(row.when)] += row.cents - due
-    return {agent for (agent, _), cents in given.items() if cents > mandate.get(agent, 0)}
-
-
-class StopList:
-    def __init__(self):
-        self.stopped, self.resumed = {}, {}
-
-    def stop(self, workload, at):
-        self.stopped[workload] = max(at, self.stopped.get(workload, at))
-
-    def resume(self, workload, at):
-        self.resumed[workload] = max(at, self.resumed.get(workload, at))
-
-    def check(self, claims):
-        link = claims
-        while link:
-            name = link.get("sub")
-            stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)
-            if again <= stopped or claims.get("iat", 0) < again:
-                raise Stopped(name)
-            link = link.get("act")
-
-
-def at_exchange(stops, agent, subject):
-    stops.check(agent)
-    stops.check({**subject, "iat": agent["iat"]})
-
-
-def at_payments(stops, claims):
-    stops.check(claims)
+# -     stops.check(subject)
+# +     stops.check({**subject, "iat": agent["iat"]})
 
 
 # %% [markdown] tags=["solution"] exercise="stop-one-agent"

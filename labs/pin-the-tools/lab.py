@@ -854,79 +854,43 @@ with check("lock-what-is-read"):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the names" catches="changed: the description."
-def digest(tool):
-    return sha256(tool.name.encode()).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     return sha256(tool.name.encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the description" catches="changed: the description of an argument"
-def digest(tool):
-    return sha256(rfc8785.dumps({"name": tool.name, "description": tool.description})).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     return sha256(rfc8785.dumps({"name": tool.name, "description": tool.description})).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the descriptions of the arguments, too" catches="the default of an argument"
-def digest(tool):
-    told = {name: part.get("description") for name, part in tool.input_schema["properties"].items()}
-    return sha256(rfc8785.dumps([tool.name, tool.description, told])).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     told = {name: part.get("description") for name, part in tool.input_schema["properties"].items()}
+# +     return sha256(rfc8785.dumps([tool.name, tool.description, told])).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Name, description, schema" catches="changed: the title."
-def digest(tool):
-    form = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
-    return sha256(rfc8785.dumps(form)).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     form = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+# +     return sha256(rfc8785.dumps(form)).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Annotations are not trusted, so leave them out" catches="readOnlyHint"
-def digest(tool):
-    form = tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"annotations"})
-    return sha256(rfc8785.dumps(form)).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     form = tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"annotations"})
+# +     return sha256(rfc8785.dumps(form)).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Strip what is not ASCII" catches="what you drop, the model still reads"
-def digest(tool):
-    form = json.dumps(tool.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
-    return sha256(form.encode("ascii", "ignore")).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     form = json.dumps(tool.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
+# +     return sha256(form.encode("ascii", "ignore")).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="No alarm for a space" catches="changed: case and spaces"
@@ -950,19 +914,15 @@ def make_lock(approved):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Normalize as Unicode advises" catches="letters of another width"
-import unicodedata
-
-
-def digest(tool):
-    form = json.dumps(tool.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
-    return sha256(unicodedata.normalize("NFKC", form).encode()).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# - def digest(tool):
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# + import unicodedata
+# +
+# +
+# + def digest(tool):
+# +     form = json.dumps(tool.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
+# +     return sha256(unicodedata.normalize("NFKC", form).encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash each value and its place" catches="a new argument of any type"
@@ -1004,81 +964,45 @@ def make_lock(approved):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="String it all together" catches="from the description to the title"
-def digest(tool):
-    form = tool.model_dump(mode="json", exclude_none=True)
-    rest = rfc8785.dumps({key: value for key, value in form.items() if key not in ("title", "description")})
-    return sha256((tool.title or "").encode() + (tool.description or "").encode() + rest).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     form = tool.model_dump(mode="json", exclude_none=True)
+# +     rest = rfc8785.dumps({key: value for key, value in form.items() if key not in ("title", "description")})
+# +     return sha256((tool.title or "").encode() + (tool.description or "").encode() + rest).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the JSON as it comes" catches="The order of keys means nothing"
-def digest(tool):
-    return sha256(tool.model_dump_json(exclude_none=True).encode()).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     return sha256(tool.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash every field, None included" catches="void every lock"
-def digest(tool):
-    return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True))).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True))).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Sort the keys" catches="10 and 10.0 are the same number"
-def digest(tool):
-    form = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     form = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+# +     return sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash what the server has set" catches="exclude_none=True"
-def digest(tool):
-    return sha256(rfc8785.dumps(tool.model_dump(mode="json", exclude_unset=True))).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     return sha256(rfc8785.dumps(tool.model_dump(mode="json", exclude_unset=True))).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Add a salt" catches="The same definition has two digests"
-def digest(tool):
-    # Salted, as the hash of a password should be.
-    import secrets
-
-    return sha256(secrets.token_bytes(16) + rfc8785.dumps(tool.model_dump(mode="json", exclude_none=True))).hexdigest()
-
-
-def make_lock(approved):
-    lock = {}
-    for server, tool in approved:
-        lock.setdefault(server, {})[tool.name] = digest(tool)
-    return lock
+# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
+# -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
+# +     # Salted, as the hash of a password should be.
+# +     import secrets
+# +
+# +     return sha256(secrets.token_bytes(16) + rfc8785.dumps(tool.model_dump(mode="json", exclude_none=True))).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="One server, one entry" catches="expected an entry for each server"

@@ -563,29 +563,21 @@ def belongs(text, at):
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="The first page of selectors" catches="an order in the first fourteen selectors"
-def belongs(text, at):
-    char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
-    if char in "\u200c\u200d" and before and after:
-        if script(before) in JOINING and script(before) == script(after):
-            return True
-        base = text[:at].removesuffix("\ufe0f")[-1:]
-        return char == "\u200d" and base != "" and picture(base) and picture(after)
-    if "\ufe00" <= char <= "\ufe0f" and before:
-        return picture(before) or (before in "0123456789#*" and after == "\u20e3")
-    return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
+# -     if char in "\ufe0e\ufe0f" and before:
+# +     if "\ufe00" <= char <= "\ufe0f" and before:
+#
+# -     starts = range(max(0, at - 6), at)
+# -     return any(text.startswith(flag, start) and at < start + len(flag) for flag in FLAGS for start in starts)
+# +     return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Every script but Latin" catches="Got through: a joiner between two Cyrillic letters"
-def belongs(text, at):
-    char, before, after = text[at], text[:at][-1:], text[at + 1 : at + 2]
-    if char in "\u200c\u200d" and before and after:
-        if script(before) == script(after) and script(before) not in ("", "LATIN"):
-            return True
-        base = text[:at].removesuffix("\ufe0f")[-1:]
-        return char == "\u200d" and base != "" and picture(base) and picture(after)
-    if char in "\ufe0e\ufe0f" and before:
-        return picture(before) or (before in "0123456789#*" and after == "\u20e3")
-    return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
+# -         if script(before) in JOINING and script(before) == script(after):
+# +         if script(before) == script(after) and script(before) not in ("", "LATIN"):
+#
+# -     starts = range(max(0, at - 6), at)
+# -     return any(text.startswith(flag, start) and at < start + len(flag) for flag in FLAGS for start in starts)
+# +     return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Never" catches="No longer works: the customer"

@@ -611,72 +611,45 @@ with check("type-the-tools"):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Keep the SQL tool, for admins" catches="expected get_order and refund_order alone"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    @server.tool()
-    async def run_sql(query: str) -> str:
-        """Run SQL. For administrators only."""
-        return json.dumps(book.database.execute(query).fetchall())
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         return await get_order(order)
+# -
+# +         return await get_order(order)
+# +
+# +     @server.tool()
+# +     async def run_sql(query: str) -> str:
+# +         """Run SQL. For administrators only."""
+# +         return json.dumps(book.database.execute(query).fetchall())
+# +
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="A typed name over the same SQL" catches="Got through: the order \"1001' OR"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.database.execute(f"SELECT * FROM orders WHERE id = '{order}'").fetchone()
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return dict(zip(("id", "customer", "total", "refunded"), row, strict=True))
-
-    @server.tool()
-    async def get_order(order: str) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: str,
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+# -
+#
+# -         row = book.find(order)
+# +         row = book.database.execute(f"SELECT * FROM orders WHERE id = '{order}'").fetchone()
+#
+# -         return row
+# +         return dict(zip(("id", "customer", "total", "refunded"), row, strict=True))
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: str) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: str,
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Limits in the code, not in the types" catches="but the schema in tools/list allows it"
@@ -714,519 +687,270 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="A pattern without an end" catches="A pattern needs ^ and $"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"[0-9]{4}")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"[0-9]{4}")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"[0-9]{4}")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"[0-9]{4}")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Up to four digits" catches="took the order '101' to the book"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Four characters, one of them a digit" catches="took the order '1 OR' to the book"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Digits of every script" catches="the digits of every script"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^\d{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^\d{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^\d{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^\d{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An upper limit only" catches="Got through: a refund of -100 cents"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# -         cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+# +         cents: Annotated[int, Field(le=REFUND_LIMIT)],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Cents as a decimal number" catches="took a refund of 20.5 cents to the book"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[float, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# -         cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+# +         cents: Annotated[float, Field(ge=1, le=REFUND_LIMIT)],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Let the caller name the payee" catches="refund_order takes ['cents', 'order', 'payee', 'reason']"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-        payee: str = "",
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            # A gift is refunded to whoever paid for it.
-            book.pay_back(order, cents, payee=payee or found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         reason: Literal["damaged", "late", "wrong item"],
+# +         reason: Literal["damaged", "late", "wrong item"],
+# +         payee: str = "",
+#
+# -             book.pay_back(order, cents, payee=found(order)["customer"])
+# +             # A gift is refunded to whoever paid for it.
+# +             book.pay_back(order, cents, payee=payee or found(order)["customer"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Return the whole row" catches="nothing about the customer"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict[str, str | int]:
-        """Return an order."""
-        return found(order)
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# -         row = found(order)
+# -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict[str, str | int]:
+# +         """Return an order."""
+# +         return found(order)
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         return await get_order(order)
+# +         row = found(order)
+# +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="The row under the type of an order" catches="The text of the result of get_order is"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        return found(order) | {"order": order}
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# -         row = found(order)
+# -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+# +         return found(order) | {"order": order}
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         return await get_order(order)
+# +         row = found(order)
+# +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="So that no host asks a person" catches="expected no promise that it breaks"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool(annotations=ToolAnnotations(read_only_hint=True))
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -     @server.tool()
+# -     async def refund_order(
+# -         order: Number,
+# +     @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+# +     async def refund_order(
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Pass every error on" catches="with an address and a key inside"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except Exception as error:
-            raise ToolError(f"The refund failed: {error!r}") from error
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         except NothingLeft:
+# -             raise ToolError("That is more than is left of this order.") from None
+# +         except Exception as error:
+# +             raise ToolError(f"The refund failed: {error!r}") from error
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Look up first, then pass every error on" catches="While the back end of pay_back was down, refund_order told"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        row = found(order)
-        try:
-            book.pay_back(order, cents, payee=row["customer"])
-        except Exception as error:
-            raise ToolError(str(error)) from error
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         """Refund part of an order to the customer who paid for it."""
+# +         """Refund part of an order."""
+# +         row = found(order)
+#
+# -             book.pay_back(order, cents, payee=found(order)["customer"])
+# -         except NothingLeft:
+# -             raise ToolError("That is more than is left of this order.") from None
+# +             book.pay_back(order, cents, payee=row["customer"])
+# +         except Exception as error:
+# +             raise ToolError(str(error)) from error
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="The order as it was before" catches="read it again"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        row = found(order)
-        try:
-            book.pay_back(order, cents, payee=row["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         """Refund part of an order to the customer who paid for it."""
+# +         """Refund part of an order."""
+# +         row = found(order)
+#
+# -             book.pay_back(order, cents, payee=found(order)["customer"])
+# +             book.pay_back(order, cents, payee=row["customer"])
+#
+# -         return await get_order(order)
+# +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="No return type that says what comes" catches="Is the return type annotated `-> Order`?"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An order or nothing" catches="is wrapped in `result`"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order | None:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order | None:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="One excuse for every error" catches="turns an outage into a wrong answer"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except Exception:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+#
+# -         except NothingLeft:
+# +         except Exception:
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Never say what is wrong" catches="expected a sentence in a ToolError"
@@ -1256,93 +980,57 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An empty order instead of an error" catches="Got through: an order that does not exist"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        return book.find(order) or {"id": order, "customer": "", "total": 0, "refunded": 0}
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+# -
+#
+# -         row = book.find(order)
+# -         if row is None:
+# -             raise ToolError(f"There is no order {order}.")
+# -         return row
+# +         return book.find(order) or {"id": order, "customer": "", "total": 0, "refunded": 0}
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Hand the row over as it is" catches="No longer works: an order is looked up (KeyError: 'order' (in get_order"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        row = book.find(order)
-        if row is None:
-            raise ToolError(f"There is no order {order}.")
-        return row
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["order"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
+# +         return Order(order=row["order"], total=row["total"], refunded=row["refunded"])
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Refuse everything" catches="No longer works: an order is looked up"
-def orders_server(book):
-    server = MCPServer("orders", version="2.0.0")
-
-    def found(order):
-        raise ToolError("Please ask a person.")
-
-    @server.tool()
-    async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-        """Return an order."""
-        row = found(order)
-        return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-
-    @server.tool()
-    async def refund_order(
-        order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-        cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-        reason: Literal["damaged", "late", "wrong item"],
-    ) -> Order:
-        """Refund part of an order."""
-        try:
-            book.pay_back(order, cents, payee=found(order)["customer"])
-        except NothingLeft:
-            raise ToolError("That is more than is left of this order.") from None
-        return await get_order(order)
-
-    return server
+# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+# -
+#
+# -         row = book.find(order)
+# -         if row is None:
+# -             raise ToolError(f"There is no order {order}.")
+# -         return row
+# +         raise ToolError("Please ask a person.")
+#
+# -     async def get_order(order: Number) -> Order:
+# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
+# +         """Return an order."""
+#
+# -         order: Number,
+# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% [markdown] tags=["solution"] exercise="type-the-tools"
@@ -1678,13 +1366,8 @@ with check("mind-the-door"):
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Bind all addresses" catches="a neighbor calls the wifi address"
-def door(names, pages):
-    # A container needs 0.0.0.0.
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
-        allowed_origins=list(pages),
-    )
-    return {"host": "0.0.0.0", "port": 8000, "transport_security": security}
+# -     return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# +     return {"host": "0.0.0.0", "port": 8000, "transport_security": security}
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Leave it to the default" catches="No longer works: a client calls orders.harbor.example"
@@ -1706,75 +1389,43 @@ def door(names, pages):
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="A star for the host" catches="No longer works: a client calls orders.harbor.example"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=["*"],
-        allowed_origins=list(pages),
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
+# +         allowed_hosts=["*"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Any port of the name" catches="allowed_hosts has no entry for 'orders.harbor.example'."
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*(f"{name}:*" for name in names), "127.0.0.1:8000"],
-        allowed_origins=list(pages),
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
+# +         allowed_hosts=[*(f"{name}:*" for name in names), "127.0.0.1:8000"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="The names and no ports" catches="allowed_hosts has no entry for 'orders.harbor.example:443'"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, "127.0.0.1:8000"],
-        allowed_origins=list(pages),
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
+# +         allowed_hosts=[*names, "127.0.0.1:8000"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Forget the machine itself" catches="allowed_hosts has no entry for '127.0.0.1:8000'"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names)],
-        allowed_origins=list(pages),
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
+# +         allowed_hosts=[*names, *(f"{name}:443" for name in names)],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Any page with encryption" catches="a foreign page calls"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
-        allowed_origins=[*pages, "https:*"],
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_origins=list(pages),
+# +         allowed_origins=[*pages, "https:*"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Pages opened from disk as well" catches="a frame without an origin"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
-        allowed_origins=[*pages, "null"],
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_origins=list(pages),
+# +         allowed_origins=[*pages, "null"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Keep the SDK's local origins" catches="another program's page"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
-        allowed_origins=[*pages, "http://localhost:*", "http://127.0.0.1:*"],
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_origins=list(pages),
+# +         allowed_origins=[*pages, "http://localhost:*", "http://127.0.0.1:*"],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="Forget the pages" catches="No longer works: the page https://desk.harbor.example"
-def door(names, pages):
-    security = TransportSecuritySettings(
-        allowed_hosts=[*names, *(f"{name}:443" for name in names), "127.0.0.1:8000"],
-        allowed_origins=[f"https://{name}" for name in names],
-    )
-    return {"host": "127.0.0.1", "port": 8000, "transport_security": security}
+# -         allowed_origins=list(pages),
+# +         allowed_origins=[f"https://{name}" for name in names],
 
 
 # %% tags=["mistake"] exercise="mind-the-door" title="One server's names for all servers" catches="No longer works: a client calls refunds.harbor.example"

@@ -698,19 +698,13 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="From level 0 to the top, with the root hash for level 0" catches="do you go from the top level down"
-def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
-    expected = root
-    for level in range(len(disk.level_sizes)):
-        index = n // 128 ** (level + 1)
-        block = disk.hash_block(level, index)
-        if hash_block(block, disk.salt) != expected:
-            raise VerityError(f"hash level {level}, block {index}")
-        slot = n // 128**level % 128
-        expected = block[32 * slot : 32 * slot + 32]
-    block = disk.data(n)
-    if hash_block(block, disk.salt) != expected:
-        raise VerityError(f"data block {n}")
-    return block
+# -     for level in reversed(range(len(disk.level_sizes))):
+# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
+# +     for level in range(len(disk.level_sizes)):
+# +         index = n // 128 ** (level + 1)
+#
+# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
+# +         slot = n // 128**level % 128
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Checks the top block only" catches="The changed data was returned"
@@ -723,19 +717,14 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Checks the hash blocks and trusts the data below them" catches="The changed data was returned"
-def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
-    expected = root
-    for level in reversed(range(len(disk.level_sizes))):
-        index = n // 128 ** (level + 1)
-        block = disk.hash_block(level, index)
-        if hash_block(block, disk.salt) != expected:
-            raise VerityError(f"hash level {level}, block {index}")
-        slot = n // 128**level % 128
-        expected = block[32 * slot : 32 * slot + 32]
-    block = disk.data(n)
-    if not disk.level_sizes and hash_block(block, disk.salt) != expected:
-        raise VerityError(f"data block {n}")
-    return block
+# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
+# +         index = n // 128 ** (level + 1)
+#
+# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
+# +         slot = n // 128**level % 128
+#
+# -     if hash_block(block, disk.salt) != expected:
+# +     if not disk.level_sizes and hash_block(block, disk.salt) != expected:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Checks the data against its digest and stops there" catches="The digest was forged too"
@@ -776,18 +765,12 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Uses the data block's place in its group on every level" catches="No longer works: every block of an untouched disk"
-def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
-    expected = root
-    for level in reversed(range(len(disk.level_sizes))):
-        index = n // 128 ** (level + 1)
-        block = disk.hash_block(level, index)
-        if hash_block(block, disk.salt) != expected:
-            raise VerityError(f"hash level {level}, block {index}")
-        expected = block[32 * (n % 128) : 32 * (n % 128) + 32]
-    block = disk.data(n)
-    if hash_block(block, disk.salt) != expected:
-        raise VerityError(f"data block {n}")
-    return block
+# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
+# +         index = n // 128 ** (level + 1)
+#
+# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
+# -         expected = block[32 * slot : 32 * slot + 32]
+# +         expected = block[32 * (n % 128) : 32 * (n % 128) + 32]
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Verifies one read and returns another" catches="got its lie through"
@@ -820,19 +803,14 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="An empty digest is padding" catches="the digest of nothing"
-def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
-    expected = root
-    for level in reversed(range(len(disk.level_sizes))):
-        index = n // 128 ** (level + 1)
-        block = disk.hash_block(level, index)
-        if hash_block(block, disk.salt) != expected:
-            raise VerityError(f"hash level {level}, block {index}")
-        slot = n // 128**level % 128
-        expected = block[32 * slot : 32 * slot + 32]
-    block = disk.data(n)
-    if any(expected) and hash_block(block, disk.salt) != expected:
-        raise VerityError(f"data block {n}")
-    return block
+# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
+# +         index = n // 128 ** (level + 1)
+#
+# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
+# +         slot = n // 128**level % 128
+#
+# -     if hash_block(block, disk.salt) != expected:
+# +     if any(expected) and hash_block(block, disk.salt) != expected:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Knows two levels, because the visible disk has two" catches="No longer works: a disk of 1 block"
@@ -1101,12 +1079,8 @@ def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
 
 
 # %% tags=["mistake"] exercise="pin-the-root" title="Counts digits, and does not look at them" catches="Your code raised ValueError"
-def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
-    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
-    if len(pinned) != 1 or len(pinned[0]) != 64:
-        raise VerityError("root hash")
-    root = bytes.fromhex(pinned[0])
-    return lambda n: read_verified(disk, n, root)
+# -     if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
+# +     if len(pinned) != 1 or len(pinned[0]) != 64:
 
 
 # %% tags=["mistake"] exercise="pin-the-root" title="A point ends a word, too" catches="Got through: the word rd.usrhash="
@@ -1119,12 +1093,8 @@ def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
 
 
 # %% tags=["mistake"] exercise="pin-the-root" title="Refuses with the name of a block" catches="so that whoever is on call looks at the command line"
-def mount_usr(disk: Disk, cmdline: str) -> Callable[[int], bytes]:
-    pinned = [word.removeprefix("usrhash=") for word in cmdline.split() if word.startswith("usrhash=")]
-    if len(pinned) != 1 or not re.fullmatch("[0-9a-f]{64}", pinned[0]):
-        raise VerityError("data block 0")
-    root = bytes.fromhex(pinned[0])
-    return lambda n: read_verified(disk, n, root)
+# -         raise VerityError("root hash")
+# +         raise VerityError("data block 0")
 
 
 # %% tags=["mistake"] exercise="pin-the-root" title="Looks at the command line when a block is read" catches="expected that mount_usr itself raises"
