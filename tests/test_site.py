@@ -486,8 +486,9 @@ def test_downloads_are_there_and_the_notebook_opens(built: Built, browser: Brows
     for slug, lab in built.labs.items():
         browser.visit(f"labs/{slug}/")
         downloads = {a.get_attribute("href") for a in browser.all("article a[download]")}
-        assert {Path(urlsplit(url).path).name for url in downloads} == {f"{slug}.ipynb", lab.header.takeaway}
-        for url in downloads:
+        given = {urlsplit(url).path.partition(f"/files/{slug}/")[2]: url for url in downloads}
+        assert given.keys() == {f"{slug}.ipynb", *(name for name in lab.take_home if not name.endswith(".md"))}
+        for name, url in given.items():
             with urllib.request.urlopen(url) as answer:
                 content = answer.read().decode()
             if url.endswith(".ipynb"):
@@ -496,7 +497,7 @@ def test_downloads_are_there_and_the_notebook_opens(built: Built, browser: Brows
                 assert "BEGIN SOLUTION" not in content
                 assert all(not cell.get("outputs") for cell in notebook.cells)
             else:
-                assert content == (lab.path.parent / "files" / lab.header.takeaway).read_text(encoding="utf-8")
+                assert content == (lab.path.parent / "files" / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

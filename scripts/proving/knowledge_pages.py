@@ -157,7 +157,8 @@ def _links(
         lines.append(f"- **Proof:** {_proof(held[page.slug], titles, page.data.get('lab'), up='../../')}")
         if page.data.get("takeaway"):
             lab, _, name = page.data["takeaway"].partition("/files/")
-            lines.append(f"- **To take home:** `{name}`, with [its lab](../../labs/{lab}.md)")
+            file = f"`{name}`" if name.endswith(".md") else f"[{name}](../../labs/files/{lab}/{name}){{ download }}"
+            lines.append(f"- **To take home:** {file}, with [its lab](../../labs/{lab}.md)")
         by_kind: dict[str, list[Page]] = defaultdict(list)
         for other in known.naming(page.slug):
             by_kind[other.kind].append(other)

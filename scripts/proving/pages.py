@@ -74,17 +74,24 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     pages |= named
     copied = []
     for lab in shown:
-        source = lab.path.parent / "files" / lab.header.takeaway
-        target = tree.docs / "labs" / "files" / lab.slug / lab.header.takeaway
-        if not target.exists() or target.read_bytes() != source.read_bytes():
-            shutil.copyfile(source, target)
-        copied.append(target)
+        for name in filter(_is_published, lab.take_home):
+            source = lab.path.parent / "files" / name
+            target = tree.docs / "labs" / "files" / lab.slug / name
+            if not target.exists() or target.read_bytes() != source.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            copied.append(target)
     wanted = {*pages, *copied}
     generated_only = [*(tree.docs / "labs").rglob("*"), *(tree.cache / "includes").rglob("*")]
     for path in generated_only:
         if path.is_file() and path not in wanted:
             path.unlink()
     return sorted(wanted)
+
+
+def _is_published(name: str) -> bool:
+    """Whether a file of files/ can be downloaded from the site: MkDocs would make a page of Markdown."""
+    return not name.endswith(".md")
 
 
 def _write(pages: dict[Path, str]) -> None:
@@ -276,7 +283,13 @@ def _onwards(lab: Lab, following: Lab | None) -> str:
     header = lab.header
     lines = ["## Onwards {#onwards}"]
     links = [f"- The lesson: [{_lesson_title(lab)}](../{header.lesson})"]
-    links.append(f"- To take home: [{header.takeaway}](files/{lab.slug}/{header.takeaway}){{ download }}")
+    files = [
+        f"[{name}](files/{lab.slug}/{name}){{ download }}"
+        if _is_published(name)
+        else f"`{name}` in `labs/{lab.slug}/files`"
+        for name in lab.take_home
+    ]
+    links.append(f"- To take home: {', '.join(files)}")
     if header.threats:
         links.append(f"- Threats: {', '.join(header.threats)}")
     lines.append("\n".join(links))
