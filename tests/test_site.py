@@ -500,6 +500,23 @@ def test_downloads_are_there_and_the_notebook_opens(built: Built, browser: Brows
                 assert content == (lab.path.parent / "files" / name).read_text(encoding="utf-8")
 
 
+def test_a_wrong_answer_shows_what_it_changes(built: Built, browser: Browser) -> None:
+    lab = built.labs["speak-mcp"]
+    browser.visit("labs/speak-mcp/")
+    shown = browser.run(
+        "return [...document.querySelectorAll('details.failure > ul')].map(list => [...list.children].map("
+        "item => [item.querySelector('strong').textContent, item.querySelector('.language-diff code')?.textContent]))"
+    )
+    assert len(shown) == len(lab.exercises)
+    for exercise, answers in zip(lab.exercises, shown, strict=True):
+        assert [title.removesuffix(".") for title, _ in answers] == [m.title for m in exercise.mistakes]
+        for mistake, (_, difference) in zip(exercise.mistakes, answers, strict=True):
+            for sign, side in (("-", exercise.solution), ("+", mistake.text)):
+                lines = [line[2:] for line in (difference or "").splitlines() if line.startswith(sign)]
+                assert all(line in side for line in lines), difference
+    assert sum(difference is not None for answers in shown for _, difference in answers) > 20
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(browser: Browser, scheme: str) -> None:
     browser.forget()

@@ -4,6 +4,7 @@ They are plain Markdown on disk before the site generator starts, so that any ge
 them. Whatever says something about a run is read from that run's evidence.
 """
 
+import difflib
 import html
 import json
 import re
@@ -34,6 +35,7 @@ GATE_NAMES = {
 }
 # The line with which a page shows what a lab's cell printed: --8<-- "runs/<slug>/<id>.md".
 _SHOWN_RUN = re.compile(r"""\s*-+8<-+\s+(?P<quote>["'])runs/(?P<lab>[^/"']+)/(?P<cell>[^"']+)\.md(?P=quote)\s*$""")
+LONGEST_DIFFERENCE = 12  # lines; a wrong answer that differs in more is told by its title and its message
 # How labkit's lines begin (labs/labkit/), and the class that each gets. The first that fits counts.
 _MARKS = (
     ("✗ ATTACK LANDED", "landed"),
@@ -245,11 +247,26 @@ def _output(text: str, name: str = "", kind: str = "") -> str:
 
 def _mistakes(exercise: Exercise, evidence: Evidence) -> str:
     messages = {v["name"]: v["message"] for v in evidence.variants if v["exercise"] == exercise.id}
-    rows = [f"- **{m.title}.** {inline(messages[m.id])}" for m in exercise.mistakes if m.id in messages]
+    rows = [
+        f"- **{m.title}.** {inline(messages[m.id])}" + textwrap.indent(_difference(exercise.solution, m.text), "    ")
+        for m in exercise.mistakes
+        if m.id in messages
+    ]
     if not rows:
         return ""
-    title = f"{len(rows)} wrong answers, and what the check said to each in this run"
+    title = f"{len(rows)} wrong answers, what each changes, and what the check said to it in this run"
     return _folded("failure", title, "\n".join(rows))
+
+
+def _difference(solution: str, answer: str) -> str:
+    """What is other in `answer`, as a fenced block; nothing when it is another answer altogether."""
+    changed = list(difflib.unified_diff(solution.splitlines(), answer.splitlines(), n=0, lineterm=""))[2:]
+    signs = ["  …" if line.startswith("@@") else line[0] for line in changed][1:]
+    if len(signs) > LONGEST_DIFFERENCE:
+        return ""
+    texts = textwrap.dedent("\n".join("" if line.startswith("@@") else line[1:] for line in changed[1:])).split("\n")
+    lines = [f"{sign} {text}".rstrip() for sign, text in zip(signs, texts, strict=True)]
+    return "\n".join(["", "", "````{ .diff .no-copy }", *lines, "````", ""])
 
 
 def _stamp(lab: Lab, evidence: Evidence) -> str:
