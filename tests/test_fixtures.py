@@ -83,11 +83,13 @@ def test_a_tool_left_to_its_defaults_asks_no_real_index(command: list[str], tmp_
     assert set(re.findall(r"https?://([^/:\s']+)", said)) <= {"127.0.0.1"}, said
 
 
-def test_a_tool_trusts_no_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_trusts_no_authority_of_the_callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the caller trusts: a lab reaches nothing by TLS, and reading certificates is a third of a start of uv."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "mine.pem"))
+    mine = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+    for name in mine:
+        monkeypatch.setenv(name, str(tmp_path / "mine.pem"))
     environment = isolated(tmp_path)
-    assert "SSL_CERT_FILE" not in environment
+    assert not mine & environment.keys()
     assert list(Path(environment["SSL_CERT_DIR"]).iterdir()) == []
 
 

@@ -380,6 +380,15 @@ def test_what_cannot_be_forked_is_proved_by_fresh_runs(tree: Tree) -> None:
     assert evidence.verdict["gates"]["mistakes_caught"]["detail"].startswith("3 of 3")
 
 
+def test_a_lab_that_collects_no_garbage_prints_the_same_twice(tree: Tree) -> None:
+    """Proving its wrong answers between its cells leaves the collector as the lab had it."""
+    write_small_lab(
+        tree, "tiny", ("lab = begin", "import gc\n\ngc.disable()\nlab = begin"), (PRINT, "print(gc.isenabled())")
+    )
+    evidence = proof.prove(tree, ["tiny"], limits=LIMITS)[0]
+    assert evidence.passed, evidence.findings
+
+
 def test_a_variant_cannot_change_the_files_of_the_next(tree: Tree) -> None:
     """Variants share the lab's folder: what one writes there is taken back before the next."""
     write_small_lab(

@@ -114,13 +114,13 @@ WRONG = [
         "edit of other lines",
         edited("-     return None", "+"),
         "lab.py:77",
-        ("no `return None` there", "Copy the lines"),
+        ("no line `    return None`", "Copy the lines"),
     ),
     Wrong(
         "edit of lines in another order",
         edited("-         raise Closed(who)", '-     if who not in ("ada", "bo"):'),
         "lab.py:77",
-        ("with the lines that follow it",),
+        ("not with the others that go",),
     ),
     Wrong(
         "edit that only comes", edited("+     return None"), "lab.py:77", ("Nothing goes", "Name the line beside it")
@@ -134,6 +134,14 @@ WRONG = [
         "lab.py:77",
         ("changes nothing",),
     ),
+    Wrong("edit set in", (WHOLE, f"{MISTAKE}\n    # -     return open_till(who)\n"), "lab.py:77", ("neither with",)),
+    Wrong(
+        "edit and Python",
+        (WHOLE, f"{MISTAKE}\n# -     return open_till(who)\nwho = 1\n"),
+        "lab.py:78",
+        ("neither with",),
+    ),
+    Wrong("edit of a mark", edited("-     ### END SOLUTION"), "lab.py:77", ("no line `    ### END", "without its ###")),
     Wrong(
         "two edits of one line",
         edited(
@@ -150,7 +158,7 @@ WRONG = [
         "edit to no Python",
         edited("-         raise Closed(who)"),
         "lab.py:77",
-        ("What the edit makes is no valid Python",),
+        ("With the edit made: The cell is no valid Python", "Mend what comes"),
     ),
     Wrong("prose as code", ("# The till opens", "The till opens"), "lab.py:21", ("no comment",)),
     Wrong("a second title", ("# The till opens", "# # The till opens"), "lab.py:21", ("heading of the first level",)),
@@ -189,6 +197,7 @@ def test_an_edit_is_the_solution_with_that_one_thing_changed(tree: Tree) -> None
             "+",
             "+     return None",
             "#",  # the order of the edits is the author's
+            "#",
             f"- {ask}",
             "+     who = who.strip()",
             "+     if not who:",

@@ -6,8 +6,8 @@ In lab.py such a mistake is comments only. Lines that begin with `# - ` go, the 
     # -     return salt + block
     # +     return block + salt
 
-What goes has to stand in the solution exactly once, line for line, so that a solution that is
-changed never leaves a mistake behind that is no longer one of it.
+What goes has to stand in the solution exactly once, line for line, so that a changed solution breaks
+its edits loudly. The marks of the solution (`### BEGIN SOLUTION` and so on) are no part of it.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,18 @@ class _Hunk:
     """Lines that go, lines that come, and where the hunk begins in the edit."""
 
     line: int
-    goes: list[str]
-    comes: list[str]
+    goes: tuple[str, ...]
+    comes: tuple[str, ...]
 
 
 def is_edit(text: str) -> bool:
-    """Whether a mistake is written as an edit: it has lines, and all of them are comments."""
-    lines = text.splitlines()
-    return bool(lines) and all(line.startswith("#") for line in lines)
+    """Whether a mistake is meant as an edit: a line begins as one, or all of it is comments."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return any(_is_part(line) for line in lines) or (bool(lines) and all(line.startswith("#") for line in lines))
+
+
+def _is_part(line: str) -> bool:
+    return line[:3] in (f"# {_GOES}", f"# {_COMES}") and line[3:4] in ("", " ")
 
 
 def apply(edit: str, solution: str) -> str:
@@ -45,12 +49,13 @@ def apply(edit: str, solution: str) -> str:
     placed: list[tuple[int, _Hunk]] = []
     for hunk in _hunks(edit):
         size = len(hunk.goes)
-        places = [at for at in range(len(lines) - size + 1) if lines[at : at + size] == hunk.goes]
+        places = [at for at in range(len(lines) - size + 1) if tuple(lines[at : at + size]) == hunk.goes]
         if not places:
+            strange = next((n for n, line in enumerate(hunk.goes) if line not in lines), 0)
             raise NoEdit(
-                hunk.line,
-                f"The solution has no `{hunk.goes[0].strip()}` there, with the lines that follow it in the edit.",
-                "Copy the lines that go from the solution as they are, indentation included.",
+                hunk.line + strange,
+                f"The solution has no line `{hunk.goes[strange]}`, or not with the others that go.",
+                "Copy the lines that go from the solution as they are, indentation included, without its ### marks.",
             )
         if len(places) > 1:
             raise NoEdit(
@@ -73,28 +78,38 @@ def apply(edit: str, solution: str) -> str:
 
 def _hunks(edit: str) -> list[_Hunk]:
     found: list[_Hunk] = []
-    open_hunk = False
+    goes: list[str] = []
+    comes: list[str] = []
+    began = 0
+
+    def close() -> None:
+        if goes:
+            found.append(_Hunk(began, tuple(goes), tuple(comes)))
+        goes.clear()
+        comes.clear()
+
     for number, line in enumerate(edit.splitlines()):
         sign, text = line[2:3], line[4:]
-        if line.rstrip() == "#":
-            open_hunk = False
-        elif not line.startswith("# ") or sign not in (_GOES, _COMES) or line[3:4] not in ("", " "):
+        if line.strip() in ("#", ""):
+            close()
+        elif not _is_part(line):
             raise NoEdit(
                 number,
                 "A line of the edit begins neither with `# - ` nor with `# + `.",
                 "A mistake is Python, or an edit and nothing else; say in its title why somebody writes it.",
             )
-        elif sign == _GOES:
-            if not open_hunk or found[-1].comes:
-                found.append(_Hunk(number, [], []))
-                open_hunk = True
-            found[-1].goes.append(text)
-        elif not open_hunk:
+        elif sign == _COMES and not goes:
             raise NoEdit(
                 number,
                 "Nothing goes where this comes.",
                 "Name the line beside it, once with `# - ` and once with `# + `.",
             )
+        elif sign == _COMES:
+            comes.append(text)
         else:
-            found[-1].comes.append(text)
+            if comes:
+                close()
+            began = began if goes else number
+            goes.append(text)
+    close()
     return found

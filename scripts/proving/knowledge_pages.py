@@ -15,7 +15,7 @@ import yaml
 
 from proving.findings import Finding
 from proving.knowledge import FOLDERS, REVIEW_AFTER, Knowledge, Page, proofs
-from proving.pages import front_matter, inline
+from proving.pages import front_matter, inline, is_published
 from proving.paths import Tree
 from proving.proof import Evidence
 from proving.source import Lab
@@ -157,7 +157,7 @@ def _links(
         lines.append(f"- **Proof:** {_proof(held[page.slug], titles, page.data.get('lab'), up='../../')}")
         if page.data.get("takeaway"):
             lab, _, name = page.data["takeaway"].partition("/files/")
-            file = f"`{name}`" if name.endswith(".md") else f"[{name}](../../labs/files/{lab}/{name}){{ download }}"
+            file = f"`{name}`" if not is_published(name) else f"[{name}](../../labs/files/{lab}/{name}){{ download }}"
             lines.append(f"- **To take home:** {file}, with [its lab](../../labs/{lab}.md)")
         by_kind: dict[str, list[Page]] = defaultdict(list)
         for other in known.naming(page.slug):

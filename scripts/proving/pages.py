@@ -4,6 +4,7 @@ They are plain Markdown on disk before the site generator starts, so that any ge
 them. Whatever says something about a run is read from that run's evidence.
 """
 
+import ast
 import difflib
 import html
 import json
@@ -76,7 +77,7 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     pages |= named
     copied = []
     for lab in shown:
-        for name in filter(_is_published, lab.take_home):
+        for name in filter(is_published, lab.take_home):
             source = lab.path.parent / "files" / name
             target = tree.docs / "labs" / "files" / lab.slug / name
             if not target.exists() or target.read_bytes() != source.read_bytes():
@@ -91,7 +92,7 @@ def stage(tree: Tree, labs: list[Lab], evidence: list[Evidence], others: dict[Pa
     return sorted(wanted)
 
 
-def _is_published(name: str) -> bool:
+def is_published(name: str) -> bool:
     """Whether a file of files/ can be downloaded from the site: MkDocs would make a page of Markdown."""
     return not name.endswith(".md")
 
@@ -254,19 +255,32 @@ def _mistakes(exercise: Exercise, evidence: Evidence) -> str:
     ]
     if not rows:
         return ""
-    title = f"{len(rows)} wrong answers, what each changes, and what the check said to it in this run"
+    title = (
+        f"{len(rows)} wrong answers, and what the check said to each in this run; the short ones show what they change"
+    )
     return _folded("failure", title, "\n".join(rows))
 
 
 def _difference(solution: str, answer: str) -> str:
-    """What is other in `answer`, as a fenced block; nothing when it is another answer altogether."""
-    changed = list(difflib.unified_diff(solution.splitlines(), answer.splitlines(), n=0, lineterm=""))[2:]
+    """What is other in `answer`, as a fenced block; nothing where that is long, or where nothing is."""
+    right, wrong = map(_without_docstrings, (solution, answer))
+    changed = list(difflib.unified_diff(right, wrong, n=0, lineterm=""))[2:]
     signs = ["  …" if line.startswith("@@") else line[0] for line in changed][1:]
-    if len(signs) > LONGEST_DIFFERENCE:
+    if not 0 < len(signs) <= LONGEST_DIFFERENCE:
         return ""
     texts = textwrap.dedent("\n".join("" if line.startswith("@@") else line[1:] for line in changed[1:])).split("\n")
     lines = [f"{sign} {text}".rstrip() for sign, text in zip(signs, texts, strict=True)]
     return "\n".join(["", "", "````{ .diff .no-copy }", *lines, "````", ""])
+
+
+def _without_docstrings(code: str) -> list[str]:
+    """The lines of `code` but its docstrings: nobody's mistake lies there."""
+    lines = code.splitlines()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            text = node.body[0]
+            lines[text.lineno - 1 : text.end_lineno] = [""] * ((text.end_lineno or text.lineno) - text.lineno + 1)
+    return [line for line in lines if line.strip()]
 
 
 def _stamp(lab: Lab, evidence: Evidence) -> str:
@@ -302,7 +316,7 @@ def _onwards(lab: Lab, following: Lab | None) -> str:
     links = [f"- The lesson: [{_lesson_title(lab)}](../{header.lesson})"]
     files = [
         f"[{name}](files/{lab.slug}/{name}){{ download }}"
-        if _is_published(name)
+        if is_published(name)
         else f"`{name}` in `labs/{lab.slug}/files`"
         for name in lab.take_home
     ]

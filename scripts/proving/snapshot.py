@@ -46,12 +46,17 @@ def _state(folder: Path) -> State:
     below = [""]
     while below:
         start = below.pop()
-        with suppress(OSError), os.scandir(folder / start) as entries:  # What cannot be read counts as gone.
-            for entry in entries:
-                name = os.path.join(start, entry.name)
+        try:
+            with os.scandir(folder / start) as listing:
+                entries = list(listing)
+        except OSError:
+            continue  # A folder that may not be read, or is gone by now: what is in it cannot be told.
+        for entry in entries:
+            name = os.path.join(start, entry.name)
+            with suppress(FileNotFoundError):  # It is gone since the folder was listed.
                 found[name] = _told(entry.stat(follow_symlinks=False))
-                if entry.is_dir(follow_symlinks=False):
-                    below.append(name)
+            if entry.is_dir(follow_symlinks=False):
+                below.append(name)
     return found
 
 

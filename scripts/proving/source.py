@@ -147,10 +147,15 @@ class Lab:
         """What lies in files/, as paths below it: the take-home file of the header, then what belongs to it."""
         folder = self.path.parent / "files"
         found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-        return (self.header.takeaway, *(n for n in found if n != self.header.takeaway and "__pycache__" not in n))
+        return (self.header.takeaway, *(n for n in found if n != self.header.takeaway and not _is_by_the_way(n)))
 
     def exercise(self, name: str) -> Exercise:
         return next(e for e in self.exercises if e.id == name)
+
+
+def _is_by_the_way(name: str) -> bool:
+    """Whether a file came about by itself: Python's cache, and what hides behind a dot."""
+    return any(part == "__pycache__" or part.startswith(".") for part in name.split("/"))
 
 
 def slugs(tree: Tree) -> list[str]:
@@ -434,6 +439,8 @@ def _python(body: str, line: int, where: str, findings: list[Finding]) -> None:
         findings.append(
             Finding(f"{where}:{at}", f"The cell is no valid Python: {error.msg}.", "No magics, no top-level await.")
         )
+    except (ValueError, RecursionError, MemoryError) as error:
+        findings.append(Finding(f"{where}:{line}", f"Python cannot compile the cell: {error!r}.", "Write it plainer."))
 
 
 def _exercises(cells: tuple[Cell, ...], where: str, findings: list[Finding]) -> tuple[Exercise, ...]:
@@ -527,15 +534,14 @@ def _whole(mistake: Cell, solution: str, where: str, findings: list[Finding]) ->
         return mistake
     try:
         answer = edits.apply(mistake.text, solution)
-        compile(answer, where, "exec", dont_inherit=True)
     except edits.NoEdit as error:
         findings.append(Finding(f"{where}:{mistake.line + error.line}", error.problem, error.repair))
         return mistake
-    except SyntaxError as error:
-        wrong = f"What the edit makes is no valid Python: {error.msg}, at `{(error.text or '').strip()}`."
-        findings.append(
-            Finding(f"{where}:{mistake.line}", wrong, "Mend what comes: its indentation, or the block that it opens.")
-        )
+    before = len(findings)
+    _python(answer, mistake.line - 1, where, findings)
+    if len(findings) > before:
+        wrong = findings.pop()
+        findings.append(Finding(f"{where}:{mistake.line}", f"With the edit made: {wrong.problem}", "Mend what comes."))
         return mistake
     return replace(mistake, text=answer)
 

@@ -144,9 +144,15 @@ class _Worker:
         with self._unwatched():
             # What needs no answer is done here, once, and not in each child: what a child touches, it has to copy first.
             prepared = [(variant, self._steps(variant)) for variant in variants]
-            for variant, steps in prepared:
-                self._fork(variant, steps)
-                self.snapshot.restore()
+            collecting = gc.isenabled()
+            gc.disable()  # A collection would touch, and so copy, every page that a child shares with its parent.
+            try:
+                for variant, steps in prepared:
+                    self._fork(variant, steps)
+                    self.snapshot.restore()
+            finally:
+                if collecting:
+                    gc.enable()
 
     def _fork(self, variant: Json, steps: list[_Step]) -> None:
         """Run one variant in a forked child, killed with all its children when its time is up."""
@@ -220,24 +226,13 @@ class _Worker:
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
-        """What runs inside shows nothing and notes no events: nobody sees what a variant shows, so IPython has no part in it.
-
-        No garbage is collected either: that would touch, and so copy, every page a child shares with its parent.
-        """
+        """What runs inside shows nothing and notes no events: nobody sees what a variant shows, so IPython has no part in it."""
         os.environ[EVENTS_VARIABLE] = os.devnull
-        gc.disable()
-        try:
-            with (
-                self.shell.builtin_trap,
-                redirect_stdout(_Stream("stdout", [])),
-                redirect_stderr(_Stream("stderr", [])),
-            ):
-                yield
-        finally:
-            gc.enable()
+        with self.shell.builtin_trap, redirect_stdout(_Nowhere()), redirect_stderr(_Nowhere()):
+            yield
 
     def _compiled(self, code: str) -> CodeType | Exception:
-        """The cell as IPython would compile it, under the name by which tracebacks find its lines; or why it cannot be."""
+        """The cell as IPython would compile it, under the name by which tracebacks find its lines; or the error of that."""
         if code not in self.codes:
             compiler = self.shell.compile
             try:
@@ -376,6 +371,18 @@ class _Stream(io.TextIOBase):
             last["text"] += text
         elif text:
             self._outputs.append({"output_type": "stream", "name": self.name, "text": text})
+        return len(text)
+
+
+class _Nowhere(io.TextIOBase):
+    """A standard stream that keeps nothing."""
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
         return len(text)
 
 

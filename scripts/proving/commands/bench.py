@@ -150,7 +150,7 @@ def _growth(tree: Tree, labs: list[Lab], scales: list[int], *, write: bool) -> l
 def _ways(tree: Tree, labs: list[Lab], folder: Path) -> dict[str, Callable[[], None]]:
     """Each way by its name, in the order in which a round takes them.
 
-    What a bar compares follows each other: a machine that slows down in the course of a round slows both.
+    What a bar compares runs close together: a machine that slows down in the course of a round slows both.
     """
     for lab in labs:
         (folder / f"{lab.slug}.ipynb").write_text(notebook.solved(lab), encoding="utf-8")
