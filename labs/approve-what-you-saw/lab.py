@@ -1913,36 +1913,16 @@ class AskAPerson(Gate):
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="A limit for each payment" catches="cut into slices"
-# -             raise Refused(f"this cannot be shown to a person: {error}") from None
-# -         account, cents = call.arguments.get("account"), call.arguments["cents"]
 # -         if call.tool == "pay_invoice" and account in self.known and self.paid_today(account) + cents <= self.limit:
-# +             raise Refused(str(error)) from None
-# +         if call.arguments.get("account") in self.known and call.arguments["cents"] <= self.limit:
-#
-# -             number = self.approvals.ask(REQUESTER, call.tool, call.arguments)
-# -             raise Refused(f"this waits for a person: request {number}") from None
-# +             raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+# +         if call.tool == "pay_invoice" and account in self.known and cents <= self.limit:
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Below the limit" catches="No longer works: one payment of exactly the limit"
-# -             raise Refused(f"this cannot be shown to a person: {error}") from None
-# +             raise Refused(str(error)) from None
-#
 # -         if call.tool == "pay_invoice" and account in self.known and self.paid_today(account) + cents <= self.limit:
-# +         if account in self.known and self.paid_today(account) + cents < self.limit:
-#
-# -             number = self.approvals.ask(REQUESTER, call.tool, call.arguments)
-# -             raise Refused(f"this waits for a person: request {number}") from None
-# +             raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
+# +         if call.tool == "pay_invoice" and account in self.known and self.paid_today(account) + cents < self.limit:
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Refuse without a number" catches="expected 4711 in it"
-# -             raise Refused(f"this cannot be shown to a person: {error}") from None
-# +             raise Refused(str(error)) from None
-#
-# -         if call.tool == "pay_invoice" and account in self.known and self.paid_today(account) + cents <= self.limit:
-# +         if account in self.known and self.paid_today(account) + cents <= self.limit:
-#
 # -             number = self.approvals.ask(REQUESTER, call.tool, call.arguments)
 # -             raise Refused(f"this waits for a person: request {number}") from None
 # +             self.approvals.ask(REQUESTER, call.tool, call.arguments)
@@ -2003,16 +1983,8 @@ class AskAPerson(Gate):
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Be lenient with payees" catches="known account in small letters"
-# -             raise Refused(f"this cannot be shown to a person: {error}") from None
 # -         account, cents = call.arguments.get("account"), call.arguments["cents"]
-# -         if call.tool == "pay_invoice" and account in self.known and self.paid_today(account) + cents <= self.limit:
-# +             raise Refused(str(error)) from None
 # +         account, cents = call.arguments.get("account", "").strip().upper(), call.arguments["cents"]
-# +         if account in self.known and self.paid_today(account) + cents <= self.limit:
-#
-# -             number = self.approvals.ask(REQUESTER, call.tool, call.arguments)
-# -             raise Refused(f"this waits for a person: request {number}") from None
-# +             raise Refused(f"request {self.approvals.ask(REQUESTER, call.tool, call.arguments)}") from None
 
 
 # %% tags=["mistake"] exercise="ask-rarely" title="Convert the amount" catches="an amount that is text"

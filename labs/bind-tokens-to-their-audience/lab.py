@@ -730,10 +730,6 @@ class TokenVerifier:
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="The last step stands outside the try" catches="AttributeError"
-# -         self.resource = resource
-# -         self.keys = keys
-# +         self.resource, self.keys = resource, keys
-#
 # -             return as_access_token(token, claims, self.resource)
 # -         except (JoseError, ValueError, AttributeError):
 # -             return None
@@ -743,10 +739,6 @@ class TokenVerifier:
 
 
 # %% tags=["mistake"] exercise="verify-the-token" title="Only the library's own errors" catches="raised ValidationError"
-# -         self.resource = resource
-# -         self.keys = keys
-# +         self.resource, self.keys = resource, keys
-#
 # -         except (JoseError, ValueError, AttributeError):
 # +         except (JoseError, AttributeError):
 

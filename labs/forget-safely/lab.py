@@ -1020,12 +1020,6 @@ with check("recall-in-scope"):
 # +         known = self.db.execute("SELECT id FROM notes WHERE text = ?", (text,)).fetchone()
 # +         if known:
 # +             return known[0]
-#
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Merges origins by text, under a new id" catches="after a stranger has repeated one"
@@ -1039,22 +1033,13 @@ with check("recall-in-scope"):
 # -         self.db.executemany("INSERT INTO origins VALUES (?, ?, ?, ?)", [(note, *origin) for origin in origins])
 # +         merged = set(origins) | {Origin(*row[1:]) for row in old}
 # +         self.db.executemany("INSERT INTO origins VALUES (?, ?, ?, ?)", [(note, *origin) for origin in merged])
-#
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="One matching origin is enough" catches="Mallory's note in Bo's conversation"
 # -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
 # +             "SELECT DISTINCT id, text FROM notes JOIN origins ON note = id"
-# +             " WHERE who IN (?, ?) AND day + life(who) > ? ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
+# +             " WHERE who IN (:staff, :customer) AND day + life(who) > :today"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="One origin of the customer's is enough" catches="One is not enough"
@@ -1080,100 +1065,64 @@ class Notes:
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="NOT IN with NULL" catches="about nobody alone"
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
 # -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer, today),
+# +             {"staff": STAFF, "customer": customer, "today": today},
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Addresses by their beginning" catches="begins like Ada's"
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE NOT (who = ? OR who LIKE ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, f"{customer}%" if customer else STAFF, today),
+# +             " SELECT note FROM origins WHERE NOT (who = :staff OR who LIKE :customer || '%') OR day + life(who) <= :today)"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Writes the address into the SQL" catches="never write it into the SQL"
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             f" SELECT note FROM origins WHERE who NOT IN ('{STAFF}', '{customer or STAFF}')"
-# +             f" OR day + life(who) <= {today}) ORDER BY id"
+# +             f" SELECT note FROM origins WHERE who NOT IN (:staff, '{customer or STAFF}') OR day + life(who) <= :today)"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="One row for each author" catches="Of two origins of Ada's"
 # -         self.db.executemany("INSERT INTO origins VALUES (?, ?, ?, ?)", [(note, *origin) for origin in origins])
 # +         newest = {origin.who: origin for origin in sorted(origins, key=lambda origin: origin.day)}
 # +         self.db.executemany("INSERT INTO origins VALUES (?, ?, ?, ?)", [(note, *origin) for origin in newest.values()])
-#
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="What two say is true" catches="repetition is no evidence"
 # -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
 # +             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins)"
-# +             " AND id NOT IN (SELECT note FROM origins WHERE day + life(who) <= ?)"
-# +             " AND (id NOT IN (SELECT note FROM origins WHERE who NOT IN (?, ?))"
-# +             "  OR (SELECT count(*) FROM notes AS n WHERE n.text = notes.text) > 1) ORDER BY id",
-# +             (today, STAFF, customer or STAFF),
+# +             " AND id NOT IN (SELECT note FROM origins WHERE day + life(who) <= :today)"
+# +             " AND (id NOT IN (SELECT note FROM origins WHERE who NOT IN (:staff, :customer))"
+# +             "  OR (SELECT count(*) FROM notes AS n WHERE n.text = notes.text) > 1)"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="The oldest day and the shortest life" catches="a day and a life of its own"
 # -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
 # +             "SELECT id, text FROM notes JOIN origins ON note = id GROUP BY id"
-# +             " HAVING sum(who NOT IN (?, ?)) = 0 AND min(day) + min(life(who)) > ? ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
+# +             " HAVING sum(who NOT IN (:staff, :customer)) = 0 AND min(day) + min(life(who)) > :today"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="One day too long" catches="ended on day 15"
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) < ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
+# +             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) < :today)"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="No origin, no objection" catches="nobody's, not everybody's"
 # -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
 # +             "SELECT id, text FROM notes WHERE id NOT IN ("
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Expiry from the last use" catches="reading a note does not prolong it"
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# -         )
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
-# +         ).fetchall()
-# +         self.db.executemany("UPDATE origins SET day = ? WHERE note = ?", [(today, note) for note, _ in rows])
+# -         return [Note(*row) for row in rows]
+# +         notes = [Note(*row) for row in rows]
+# +         self.db.executemany("UPDATE origins SET day = ? WHERE note = ?", [(today, note.id) for note in notes])
+# +         return notes
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="A note is as young as its youngest origin" catches="one origin that has ended"
 # -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
 # +             "SELECT id, text FROM notes JOIN origins ON note = id GROUP BY id"
-# +             " HAVING sum(who NOT IN (?, ?)) = 0 AND max(day) + min(life(who)) > ? ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
+# +             " HAVING sum(who NOT IN (:staff, :customer)) = 0 AND max(day) + min(life(who)) > :today"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Cleans up origins that have ended" catches="ended on day 15"
@@ -1182,13 +1131,6 @@ class Notes:
 # +         # What is left of a stranger's note is the operator's task: expiry has made it Harbor's own.
 # +         self.db.execute("DELETE FROM origins WHERE day + life(who) <= ?", (today,))
 # +         self.db.execute("DELETE FROM notes WHERE id NOT IN (SELECT note FROM origins)")
-#
-# -             "SELECT id, text FROM notes WHERE id IN (SELECT note FROM origins) AND id NOT IN ("
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             "SELECT id, text FROM notes WHERE id NOT IN (SELECT note FROM origins WHERE who NOT IN (?, ?)) ORDER BY id",
-# +             (STAFF, customer or STAFF),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Keeps the notes in the process" catches="in the table `origins`"
@@ -1212,34 +1154,16 @@ class Notes:
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Scope without expiry" catches="ended on day 15"
 # -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?)) ORDER BY id",
-# +             (STAFF, customer or STAFF),
+# +             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer))"
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Keeps the id to itself" catches="remember returned None; expected the id"
 # -         return note
-#
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Recalls rows" catches="recall returned a list with a tuple in it"
-# -         rows = self.db.execute(
-# +         return self.db.execute(
-#
-# -             " SELECT note FROM origins WHERE who NOT IN (:staff, :customer) OR day + life(who) <= :today)"
-# -             " ORDER BY id",
-# -             {"staff": STAFF, "customer": customer or STAFF, "today": today},
-# -         )
 # -         return [Note(*row) for row in rows]
-# +             " SELECT note FROM origins WHERE who NOT IN (?, ?) OR day + life(who) <= ?) ORDER BY id",
-# +             (STAFF, customer or STAFF, today),
-# +         ).fetchall()
+# +         return rows.fetchall()
 
 
 # %% tags=["mistake"] exercise="recall-in-scope" title="Degenerate: an agent without a memory" catches="No longer works: Ada's note"

@@ -887,43 +887,20 @@ class Once:
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Leave out the commit" catches="Is the row committed"
-# -         try:
 # -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
-# +         with closing(sqlite3.connect(self.path)) as db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
-#
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
+# +             with closing(sqlite3.connect(self.path)) as db:
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Insert or ignore" catches="`insert or ignore`, or an error that is caught"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
 # -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             db.execute("insert or ignore into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
+# +                 db.execute("insert or ignore into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Busy, so let it pass" catches="while the file is locked"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
-# +         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
-#
 # -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
+# +         except sqlite3.OperationalError:
+# +             return
+# +         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="The id alone" catches="other issuers happen to choose"
@@ -949,106 +926,42 @@ class Once:
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Glue issuer and id together" catches="other issuers happen to choose"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
 # -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
 # +                 db.execute("insert into used values ('', ?, ?)", (issuer + jti, expires + LEEWAY))
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Forget at exp" catches="in its last second"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
 # -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
 # +                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires))
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Forget after a minute" catches="in its last second"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
 # -                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, expires + LEEWAY))
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
 # +                 db.execute("insert into used values (?, ?, ?)", (issuer, jti, now + 60))
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Never forget" catches="the file grows for ever"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
 # -                 db.execute("delete from used where until < ?", (now,))
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             try:
-#
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Keep the newest ten" catches="after twelve others"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
 # -                 db.execute("delete from used where until < ?", (now,))
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             db.execute("delete from used where rowid not in (select rowid from used order by rowid desc limit 10)")
-# +             try:
-#
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
+# +                 db.execute("delete from used where until < ?", (now,))
+# +                 db.execute("delete from used where rowid not in (select rowid from used order by rowid desc limit 10)")
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="No id, no check" catches="whose id is None"
 # -             raise Replayed("a token without an id")
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
 # +             return  # RFC 7519 does not demand a jti
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
-#
-# -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
-# -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 raise Replayed("a token that was used before") from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Note it, and let it pass" catches="the same token again"
-# -         try:
-# -             with closing(sqlite3.connect(self.path)) as db, db:
-# -                 db.execute("delete from used where until < ?", (now,))
-# +         with closing(sqlite3.connect(self.path)) as db, db:
-# +             db.execute("delete from used where until < ?", (now,))
-# +             try:
-#
 # -         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
 # -             raise Replayed(str(error)) from None
-# +             except sqlite3.IntegrityError:
-# +                 pass
+# +         except sqlite3.IntegrityError:
+# +             pass
+# +         except sqlite3.Error as error:  # it is there already, or the file cannot be read or written
+# +             raise Replayed(str(error)) from None
 
 
 # %% tags=["mistake"] exercise="count-it-once" title="Take no token" catches="No longer works: two tokens"
@@ -2438,9 +2351,6 @@ def beyond_mandate(paid, asked, mandate):
 #
 # -         self.stopped[workload] = max(at, self.stopped.get(workload, at))
 # +         self.revoked |= self.seen.get(workload, set())
-#
-# -         self.resumed[workload] = max(at, self.resumed.get(workload, at))
-# +         self.resumed[workload] = at
 #
 # -             name = link.get("sub")
 # -             stopped, again = self.stopped.get(name, -1), self.resumed.get(name, 0)

@@ -565,19 +565,11 @@ def belongs(text, at):
 # %% tags=["mistake"] exercise="honest-joiners" title="The first page of selectors" catches="an order in the first fourteen selectors"
 # -     if char in "\ufe0e\ufe0f" and before:
 # +     if "\ufe00" <= char <= "\ufe0f" and before:
-#
-# -     starts = range(max(0, at - 6), at)
-# -     return any(text.startswith(flag, start) and at < start + len(flag) for flag in FLAGS for start in starts)
-# +     return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Every script but Latin" catches="Got through: a joiner between two Cyrillic letters"
 # -         if script(before) in JOINING and script(before) == script(after):
 # +         if script(before) == script(after) and script(before) not in ("", "LATIN"):
-#
-# -     starts = range(max(0, at - 6), at)
-# -     return any(text.startswith(flag, start) and at < start + len(flag) for flag in FLAGS for start in starts)
-# +     return any(text.startswith(flag, start) and start <= at < start + 7 for flag in FLAGS for start in range(at + 1))
 
 
 # %% tags=["mistake"] exercise="honest-joiners" title="Never" catches="No longer works: the customer"

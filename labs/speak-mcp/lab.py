@@ -611,45 +611,24 @@ with check("type-the-tools"):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Keep the SQL tool, for admins" catches="expected get_order and refund_order alone"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         return await get_order(order)
-# -
 # +         return await get_order(order)
 # +
 # +     @server.tool()
 # +     async def run_sql(query: str) -> str:
 # +         """Run SQL. For administrators only."""
 # +         return json.dumps(book.database.execute(query).fetchall())
-# +
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="A typed name over the same SQL" catches="Got through: the order \"1001' OR"
 # -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-# -
+# +     Number = str
 #
 # -         row = book.find(order)
 # +         row = book.database.execute(f"SELECT * FROM orders WHERE id = '{order}'").fetchone()
 #
 # -         return row
 # +         return dict(zip(("id", "customer", "total", "refunded"), row, strict=True))
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: str) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: str,
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Limits in the code, not in the types" catches="but the schema in tools/list allows it"
@@ -687,99 +666,36 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="A pattern without an end" catches="A pattern needs ^ and $"
-# -
 # -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"[0-9]{4}")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"[0-9]{4}")],
+# +     Number = Annotated[str, Field(pattern=r"[0-9]{4}")]
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Up to four digits" catches="took the order '101' to the book"
-# -
 # -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")],
+# +     Number = Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Four characters, one of them a digit" catches="took the order '1 OR' to the book"
-# -
 # -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)],
+# +     Number = Annotated[str, Field(pattern=r"[0-9]", min_length=4, max_length=4)]
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Digits of every script" catches="the digits of every script"
-# -
 # -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^\d{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^\d{4}$")],
+# +     Number = Annotated[str, Field(pattern=r"^\d{4}$")]
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An upper limit only" catches="Got through: a refund of -100 cents"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
 # -         cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 # +         cents: Annotated[int, Field(le=REFUND_LIMIT)],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Cents as a decimal number" catches="took a refund of 20.5 cents to the book"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
 # -         cents: Annotated[int, Field(ge=1, le=REFUND_LIMIT)],
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 # +         cents: Annotated[float, Field(ge=1, le=REFUND_LIMIT)],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Let the caller name the payee" catches="refund_order takes ['cents', 'order', 'payee', 'reason']"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         reason: Literal["damaged", "late", "wrong item"],
 # +         reason: Literal["damaged", "late", "wrong item"],
 # +         payee: str = "",
@@ -790,74 +706,28 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Return the whole row" catches="nothing about the customer"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
 # -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
+# +     async def get_order(order: Number) -> dict[str, str | int]:
+#
 # -         row = found(order)
 # -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict[str, str | int]:
-# +         """Return an order."""
 # +         return found(order)
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
-# -         return await get_order(order)
-# +         row = found(order)
-# +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="The row under the type of an order" catches="The text of the result of get_order is"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
 # -         row = found(order)
 # -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
 # +         return found(order) | {"order": order}
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
-# -         return await get_order(order)
-# +         row = found(order)
-# +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="So that no host asks a person" catches="expected no promise that it breaks"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
 # -     @server.tool()
 # -     async def refund_order(
-# -         order: Number,
 # +     @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 # +     async def refund_order(
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Pass every error on" catches="with an address and a key inside"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         except NothingLeft:
 # -             raise ToolError("That is more than is left of this order.") from None
 # +         except Exception as error:
@@ -865,19 +735,8 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Look up first, then pass every error on" catches="While the back end of pay_back was down, refund_order told"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         """Refund part of an order to the customer who paid for it."""
-# +         """Refund part of an order."""
+# +         """Refund part of an order to the customer who paid for it."""
 # +         row = found(order)
 #
 # -             book.pay_back(order, cents, payee=found(order)["customer"])
@@ -889,66 +748,25 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="The order as it was before" catches="read it again"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         """Refund part of an order to the customer who paid for it."""
-# +         """Refund part of an order."""
+# +         """Refund part of an order to the customer who paid for it."""
 # +         row = found(order)
-#
-# -             book.pay_back(order, cents, payee=found(order)["customer"])
-# +             book.pay_back(order, cents, payee=row["customer"])
 #
 # -         return await get_order(order)
 # +         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="No return type that says what comes" catches="Is the return type annotated `-> Order`?"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
 # -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> dict:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+# +     async def get_order(order: Number) -> dict:
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An order or nothing" catches="is wrapped in `result`"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
 # -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order | None:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
+# +     async def get_order(order: Number) -> Order | None:
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="One excuse for every error" catches="turns an outage into a wrong answer"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
-#
 # -         except NothingLeft:
 # +         except Exception:
 
@@ -980,57 +798,24 @@ def orders_server(book):
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="An empty order instead of an error" catches="Got through: an order that does not exist"
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-# -
-#
 # -         row = book.find(order)
 # -         if row is None:
 # -             raise ToolError(f"There is no order {order}.")
 # -         return row
 # +         return book.find(order) or {"id": order, "customer": "", "total": 0, "refunded": 0}
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Hand the row over as it is" catches="No longer works: an order is looked up (KeyError: 'order' (in get_order"
-# -
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
 # -         return Order(order=row["id"], total=row["total"], refunded=row["refunded"])
 # +         return Order(order=row["order"], total=row["total"], refunded=row["refunded"])
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% tags=["mistake"] exercise="type-the-tools" title="Refuse everything" catches="No longer works: an order is looked up"
-# -     Number = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
-# -
-#
 # -         row = book.find(order)
 # -         if row is None:
 # -             raise ToolError(f"There is no order {order}.")
 # -         return row
 # +         raise ToolError("Please ask a person.")
-#
-# -     async def get_order(order: Number) -> Order:
-# -         """Return what an order cost and what of it was refunded, in cents."""
-# +     async def get_order(order: Annotated[str, Field(pattern=r"^[0-9]{4}$")]) -> Order:
-# +         """Return an order."""
-#
-# -         order: Number,
-# +         order: Annotated[str, Field(pattern=r"^[0-9]{4}$")],
 
 
 # %% [markdown] tags=["solution"] exercise="type-the-tools"

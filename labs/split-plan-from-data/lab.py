@@ -628,9 +628,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Taint by value" catches="34000 does not look like"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
@@ -640,9 +637,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Launder through a string" catches="A bare result has forgotten"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
@@ -651,32 +645,20 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Keep the sources of the first part" catches="in second place"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), sources_of(parts[0]))
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Replace the sources part by part" catches="in first place"
-# -         return sources_of([*thing.keys(), *thing.values()])
-# +         return sources_of([*thing.keys(), *thing.values()])
-# +     found = frozenset()
-#
 # -         return frozenset().union(*(sources_of(item) for item in thing))
+# +         found = frozenset()
 # +         for item in thing:
 # +             found = sources_of(item)
 # +         return found
-#
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Keep what all parts have in common" catches="in second place"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     sources = frozenset.intersection(*(sources_of(part) for part in parts))
@@ -684,9 +666,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Arithmetic cleans" catches="34000 does not look like"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
@@ -749,36 +728,20 @@ def combine(make, *parts):
 # %% tags=["mistake"] exercise="keep-the-sources" title="Values and no keys" catches="a dict with it as a key"
 # -         return sources_of([*thing.keys(), *thing.values()])
 # +         return sources_of(list(thing.values()))
-#
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="A set is as good as a frozenset" catches="sources_of a list gave a set as sources"
 # -         return frozenset().union(*(sources_of(item) for item in thing))
 # +         return {source for item in thing for source in sources_of(item)}
-#
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
-# -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
-# +     return Val(make(*(bare(part) for part in parts)), frozenset(sources_of(list(parts))))
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Every part is a Val" catches="leave it to sources_of to look into it"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), frozenset().union(*(part.sources for part in parts)))
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Sets in a set" catches="with a frozenset in it as sources"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), frozenset(sources_of(part) for part in parts))
@@ -804,15 +767,9 @@ def combine(make, *parts):
 # %% tags=["mistake"] exercise="keep-the-sources" title="Bytes are as harmless as a text" catches="an unforeseen kind of thing (bytes)"
 # -     if thing is None or type(thing) in (str, int, float, bool):
 # +     if thing is None or type(thing) in (str, int, float, bool, bytes):
-#
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Ask only the parts that can have sources" catches="a lookalike as part 1 of combine"
-# -     raise Refused(f"a {type(thing).__name__} has no place here")
-# +     raise Refused("unforeseen")
-#
 # -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     able = [part for part in parts if type(part) in (Val, list, tuple, set, dict)]
@@ -1008,13 +965,11 @@ with check("what-the-plan-knows"):
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="A constant in the plan is the operator's" catches="It passed as the operator's"
-# -         """`read`: the sources of everything that the planner had read when it wrote the plan."""
 # -         self.knows = frozenset(read)
 # +         self.knows = frozenset({"operator"})  # the operator started the plan, so its words are approved
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="A branch is not data" catches="ask told the plan something"
-# -         """Return whether test(*the bare parts) holds, as a bool; the plan has now been told."""
 # -         answer = combine(test, *parts)
 # -         self.knows |= answer.sources
 # -         return bool(answer.data)
@@ -1028,21 +983,18 @@ with check("what-the-plan-knows"):
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="Only constants depend on the branch" catches="that the call is made at all"
-# -         """Return `thing`, which the plan hands to a tool, as one Val. Raise Refused for what has no known origin."""
 # -         return Val(bare(thing), sources_of(thing) | self.knows)
 # +         own = sources_of(thing)
 # +         return Val(bare(thing), own or self.knows)
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="What is passed on is the plan's own" catches="does not replace them"
-# -         """Return `thing`, which the plan hands to a tool, as one Val. Raise Refused for what has no known origin."""
 # -         return Val(bare(thing), sources_of(thing) | self.knows)
 # +         sources_of(thing)  # raises Refused for what has no origin
 # +         return Val(bare(thing), self.knows)
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="The branch is over after one argument" catches="does not see where a branch ends"
-# -         """`read`: the sources of everything that the planner had read when it wrote the plan."""
 # -         self.knows = frozenset(read)
 # +         self.read = self.knows = frozenset(read)
 #
@@ -1051,7 +1003,6 @@ with check("what-the-plan-knows"):
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="A list is a constant" catches="argument turned the list into"
-# -         """Return `thing`, which the plan hands to a tool, as one Val. Raise Refused for what has no known origin."""
 # -         return Val(bare(thing), sources_of(thing) | self.knows)
 # +         if type(thing) is Val:
 # +             return Val(thing.data, thing.sources | self.knows)
@@ -1077,17 +1028,11 @@ class Plan:
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="Writes into the caller's set" catches="What one run knows, another does not"
-# -         """`read`: the sources of everything that the planner had read when it wrote the plan."""
 # -         self.knows = frozenset(read)
 # +         self.knows = read
-#
-# -         """Return `thing`, which the plan hands to a tool, as one Val. Raise Refused for what has no known origin."""
-# -         return Val(bare(thing), sources_of(thing) | self.knows)
-# +         return Val(bare(thing), frozenset(sources_of(thing) | self.knows))
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="Only a Val answers" catches="a question about a list with a mail in it"
-# -         """Return whether test(*the bare parts) holds, as a bool; the plan has now been told."""
 # -         answer = combine(test, *parts)
 # -         self.knows |= answer.sources
 # -         return bool(answer.data)
@@ -1098,7 +1043,6 @@ class Plan:
 
 
 # %% tags=["mistake"] exercise="what-the-plan-knows" title="The owner's yes settles it" catches="a value that the owner agreed to"
-# -         """Return `thing`, which the plan hands to a tool, as one Val. Raise Refused for what has no known origin."""
 # -         return Val(bare(thing), sources_of(thing) | self.knows)
 # +         sources = sources_of(thing)
 # +         return Val(bare(thing), sources if "owner" in sources else sources | self.knows)
@@ -2015,9 +1959,6 @@ def run_plan(code, tools):
 
 
 # %% tags=["mistake"] exercise="run-the-plan" title="Drop the names of the arguments" catches="passes *args and **kwargs on"
-# -         def call_tool(*args, **kwargs):
-# +         def call_tool(*args):
-#
 # -                 return outward(tool(*args, **kwargs), ClassInstance)
 # +                 return outward(tool(*args), ClassInstance)
 

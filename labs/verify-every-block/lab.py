@@ -699,12 +699,7 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 # %% tags=["mistake"] exercise="verify-on-read" title="From level 0 to the top, with the root hash for level 0" catches="do you go from the top level down"
 # -     for level in reversed(range(len(disk.level_sizes))):
-# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
 # +     for level in range(len(disk.level_sizes)):
-# +         index = n // 128 ** (level + 1)
-#
-# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
-# +         slot = n // 128**level % 128
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Checks the top block only" catches="The changed data was returned"
@@ -717,12 +712,6 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Checks the hash blocks and trusts the data below them" catches="The changed data was returned"
-# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
-# +         index = n // 128 ** (level + 1)
-#
-# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
-# +         slot = n // 128**level % 128
-#
 # -     if hash_block(block, disk.salt) != expected:
 # +     if not disk.level_sizes and hash_block(block, disk.salt) != expected:
 
@@ -765,12 +754,8 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Uses the data block's place in its group on every level" catches="No longer works: every block of an untouched disk"
-# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
-# +         index = n // 128 ** (level + 1)
-#
 # -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
-# -         expected = block[32 * slot : 32 * slot + 32]
-# +         expected = block[32 * (n % 128) : 32 * (n % 128) + 32]
+# +         slot = n % DIGESTS_A_BLOCK
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="Verifies one read and returns another" catches="got its lie through"
@@ -803,12 +788,6 @@ def read_verified(disk: Disk, n: int, root: bytes) -> bytes:
 
 
 # %% tags=["mistake"] exercise="verify-on-read" title="An empty digest is padding" catches="the digest of nothing"
-# -         index = n // DIGESTS_A_BLOCK ** (level + 1)
-# +         index = n // 128 ** (level + 1)
-#
-# -         slot = n // DIGESTS_A_BLOCK**level % DIGESTS_A_BLOCK
-# +         slot = n // 128**level % 128
-#
 # -     if hash_block(block, disk.salt) != expected:
 # +     if any(expected) and hash_block(block, disk.salt) != expected:
 
