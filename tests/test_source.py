@@ -110,6 +110,8 @@ WRONG = [
         "no Python", ('print(sorted({"ada", "bo"}))', "await x"), "lab.py:", ("no valid Python", "no top-level await")
     ),
     Wrong("a magic", ('print(sorted({"ada", "bo"}))', "%pip install x"), "lab.py:", ("no valid Python",)),
+    Wrong("take-home page", ("rule.txt", "rule.md"), "lab.py:14", ("would make a page of", "Name it .txt")),
+    Wrong("too few minutes", ('rule" minutes=5', 'rule" minutes=50'), "lab.py:6", ("more than the 10 minutes",)),
     Wrong(
         "edit of other lines",
         edited("-     return None", "+"),
@@ -158,7 +160,7 @@ WRONG = [
         "edit to no Python",
         edited("-         raise Closed(who)"),
         "lab.py:77",
-        ("With the edit made: The cell is no valid Python", "Mend what comes"),
+        ("With the edit made, the answer is no valid Python", "at `return open_till(who)`", "Mend what comes"),
     ),
     Wrong("prose as code", ("# The till opens", "The till opens"), "lab.py:21", ("no comment",)),
     Wrong("a second title", ("# The till opens", "# # The till opens"), "lab.py:21", ("heading of the first level",)),
@@ -184,6 +186,15 @@ def test_the_tiny_lab_itself_is_right(tree: Tree) -> None:
     assert [m.title for m in exercise.mistakes] == ["Refuses everyone", "Refuses one name", "Returns nothing"]
     assert 'raise NotImplementedError("Write the rule")' in exercise.starter
     assert "SOLUTION" not in exercise.starter + exercise.solution
+
+
+def test_what_the_take_home_file_lacks_is_still_to_do(tree: Tree) -> None:
+    path = write_small_lab(tree)
+    assert read(tree, "tiny").todos == ()
+    (path.parent / "files" / "rule.txt").write_text("Staff only.\nTODO: and the night shift\n")
+    assert [(todo.line, todo.text) for todo in read(tree, "tiny").todos] == [
+        (14, "files/rule.txt: and the night shift")
+    ]
 
 
 def test_an_edit_is_the_solution_with_that_one_thing_changed(tree: Tree) -> None:

@@ -1290,7 +1290,6 @@ with check("name-the-actor"):
 
 
 # %% tags=["mistake"] exercise="name-the-actor" title="Whoever holds the token may trade it" catches="night-desk trades in"
-# -     """Return the claims of a new token with which `agent` acts for the subject; raise ExchangeRefused if it may not."""
 # -     if subject["aud"] != agent["sub"]:
 # -         raise ExchangeRefused("the subject token is made out to somebody else")
 
@@ -2495,19 +2494,16 @@ def beyond_mandate(paid, asked, mandate):
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Ask for the agent that was asked" catches="when orders itself is stopped"
-# -     """payments asks the list: `claims` are those of the token that it was shown."""
 # -     stops.check(claims)
 # +     stops.check({"sub": acting(claims, {ORDERS})[-1], "iat": claims.get("iat")})
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="No new exchange, and that is it" catches="payments has to ask the list as well"
-# -     """payments asks the list: `claims` are those of the token that it was shown."""
 # -     stops.check(claims)
 # +     pass
 
 
 # %% tags=["mistake"] exercise="stop-one-agent" title="Ask at payments only" catches="at_exchange has to ask about who wants the token"
-# -     """id.harbor.example asks the list: `agent` are the claims of who wants to exchange, `subject` those of what is traded in."""
 # -     stops.check(agent)
 # -     stops.check(subject)
 # +     pass

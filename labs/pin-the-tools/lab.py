@@ -854,40 +854,34 @@ with check("lock-what-is-read"):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the names" catches="changed: the description."
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     return sha256(tool.name.encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the description" catches="changed: the description of an argument"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     return sha256(rfc8785.dumps({"name": tool.name, "description": tool.description})).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the descriptions of the arguments, too" catches="the default of an argument"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     told = {name: part.get("description") for name, part in tool.input_schema["properties"].items()}
 # +     return sha256(rfc8785.dumps([tool.name, tool.description, told])).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Name, description, schema" catches="changed: the title."
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     form = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
 # +     return sha256(rfc8785.dumps(form)).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Annotations are not trusted, so leave them out" catches="readOnlyHint"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     form = tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"annotations"})
 # +     return sha256(rfc8785.dumps(form)).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Strip what is not ASCII" catches="what you drop, the model still reads"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     form = json.dumps(tool.model_dump(mode="json", exclude_none=True), sort_keys=True, ensure_ascii=False)
 # +     return sha256(form.encode("ascii", "ignore")).hexdigest()
@@ -964,7 +958,6 @@ def make_lock(approved):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="String it all together" catches="from the description to the title"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     form = tool.model_dump(mode="json", exclude_none=True)
 # +     rest = rfc8785.dumps({key: value for key, value in form.items() if key not in ("title", "description")})
@@ -972,32 +965,27 @@ def make_lock(approved):
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash the JSON as it comes" catches="The order of keys means nothing"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     return sha256(tool.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash every field, None included" catches="void every lock"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True))).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Sort the keys" catches="10 and 10.0 are the same number"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     form = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
 # +     return sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Hash what the server has set" catches="exclude_none=True"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     return sha256(rfc8785.dumps(tool.model_dump(mode="json", exclude_unset=True))).hexdigest()
 
 
 # %% tags=["mistake"] exercise="lock-what-is-read" title="Add a salt" catches="The same definition has two digests"
-# -     """SHA-256 in hex: another one for anything changed in the definition, the same one for the same definition."""
 # -     return sha256(rfc8785.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True))).hexdigest()
 # +     # Salted, as the hash of a password should be.
 # +     import secrets

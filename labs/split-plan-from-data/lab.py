@@ -628,7 +628,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Taint by value" catches="34000 does not look like"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
 # +     # What of the mail is still in there?
@@ -637,7 +636,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Launder through a string" catches="A bare result has forgotten"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
 # +     # A text that our own function has made is our own text.
@@ -645,7 +643,6 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Keep the sources of the first part" catches="in second place"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), sources_of(parts[0]))
 
@@ -659,14 +656,12 @@ with check("keep-the-sources"):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Keep what all parts have in common" catches="in second place"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     sources = frozenset.intersection(*(sources_of(part) for part in parts))
 # +     return Val(make(*(bare(part) for part in parts)), sources)
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Arithmetic cleans" catches="34000 does not look like"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     result = make(*(bare(part) for part in parts))
 # +     # A number cannot carry an instruction.
@@ -736,13 +731,11 @@ def combine(make, *parts):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Every part is a Val" catches="leave it to sources_of to look into it"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), frozenset().union(*(part.sources for part in parts)))
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Sets in a set" catches="with a frozenset in it as sources"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     return Val(make(*(bare(part) for part in parts)), frozenset(sources_of(part) for part in parts))
 
@@ -770,7 +763,6 @@ def combine(make, *parts):
 
 
 # %% tags=["mistake"] exercise="keep-the-sources" title="Ask only the parts that can have sources" catches="a lookalike as part 1 of combine"
-# -     """Compute with values: return make(*the bare parts) as a Val with the sources of all parts."""
 # -     return Val(make(*(bare(part) for part in parts)), sources_of(list(parts)))
 # +     able = [part for part in parts if type(part) in (Val, list, tuple, set, dict)]
 # +     return Val(make(*(bare(part) for part in parts)), sources_of(able))

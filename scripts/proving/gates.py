@@ -245,7 +245,7 @@ def _mistakes_caught(tree: Tree, lab: Lab, run: Run) -> Gate:
                     Finding(
                         where,
                         f"The mistake {mistake.title!r} slips through.",
-                        "Strengthen the check until it sees this one.",
+                        "Strengthen the check until it sees this one; or is the answer right?",
                     )
                 )
             elif found.outcome in ("crashed", "died"):

@@ -181,9 +181,14 @@ def read(tree: Tree, slug: str) -> Lab:
     cells = _cells(lines, body_start, where, findings)
     exercises = _exercises(cells, where, findings)
     _order(cells, exercises, slug, where, findings)
+    if header and sum(exercise.minutes for exercise in exercises) > header.minutes:
+        line = next(i for i, marked in enumerate(lines, start=1) if marked.startswith("# minutes:"))
+        wrong = f"The exercises take more than the {header.minutes} minutes of the whole lab."
+        findings.append(Finding(f"{where}:{line}", wrong, "Write the minutes of all of it, the exercises included."))
     if findings or header is None:
         raise Unreadable(findings)
-    return Lab(slug, path, header, cells, exercises, _todos(lines), hashlib.sha256(text.encode()).hexdigest())
+    todos = (*_todos(lines), *_todos_at_home(lines, path.parent / "files", header.takeaway))
+    return Lab(slug, path, header, cells, exercises, todos, hashlib.sha256(text.encode()).hexdigest())
 
 
 def read_all(tree: Tree) -> tuple[list[Lab], list[Finding]]:
@@ -287,7 +292,11 @@ def _header(lines: list[str], tree: Tree, path: Path, where: str, findings: list
         sources.append(Source(str(item["title"]), str(item["url"]), str(item["read"])))
     if len(findings) > before:
         return None, end + 1
-    if not (path.parent / "files" / data["takeaway"]).is_file():
+    if data["takeaway"].endswith(".md"):
+        wrong(
+            "takeaway", "`takeaway` is Markdown, which the site would make a page of.", "Name it .txt, or what it is."
+        )
+    elif not (path.parent / "files" / data["takeaway"]).is_file():
         wrong(
             "takeaway",
             f"The take-home file files/{data['takeaway']} does not exist.",
@@ -537,11 +546,13 @@ def _whole(mistake: Cell, solution: str, where: str, findings: list[Finding]) ->
     except edits.NoEdit as error:
         findings.append(Finding(f"{where}:{mistake.line + error.line}", error.problem, error.repair))
         return mistake
-    before = len(findings)
-    _python(answer, mistake.line - 1, where, findings)
-    if len(findings) > before:
-        wrong = findings.pop()
-        findings.append(Finding(f"{where}:{mistake.line}", f"With the edit made: {wrong.problem}", "Mend what comes."))
+    try:
+        compile(answer, "<the edit made>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        bad = answer.splitlines()[(error.lineno or 1) - 1].strip() if isinstance(error, SyntaxError) else ""
+        what = f"{error.msg}, at `{bad}`" if isinstance(error, SyntaxError) else repr(error)
+        wrong = f"With the edit made, the answer is no valid Python: {what}."
+        findings.append(Finding(f"{where}:{mistake.line}", wrong, "Mend what comes."))
         return mistake
     return replace(mistake, text=answer)
 
@@ -594,3 +605,13 @@ def _todos(lines: list[str]) -> tuple[Todo, ...]:
         (i, TODO.search(line)) for i, line in enumerate(lines, start=1) if "TODO" in line
     )
     return tuple(Todo(line, match[1].strip()) for line, match in matches if match)
+
+
+def _todos_at_home(lines: list[str], folder: Path, takeaway: str) -> tuple[Todo, ...]:
+    """What the take-home file still lacks, at the line of the header that names it."""
+    line = next(i for i, text in enumerate(lines, start=1) if text.startswith("# takeaway:"))
+    try:
+        text = (folder / takeaway).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ()  # No text, no to-do.
+    return tuple(Todo(line, f"files/{takeaway}: {todo.text}") for todo in _todos(text.splitlines()))

@@ -24,7 +24,7 @@ SKELETON = '''# ---
 # controls: []
 # versions: []
 # protocols: []
-# takeaway: take-home.md
+# takeaway: take-home.txt
 # sources:
 #   - {{title: "TODO: a source you read", url: "https://harbor.example/", read: {today}}}
 # verified: {today}
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> int:
     )
     try:
         (folder / "files").mkdir(parents=True)
-        (folder / "files" / "take-home.md").write_text("TODO: what the learner uses on Monday.\n", encoding="utf-8")
+        (folder / "files" / "take-home.txt").write_text("TODO: what the learner uses on Monday.\n", encoding="utf-8")
         (folder / "lab.py").write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
