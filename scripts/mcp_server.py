@@ -10,7 +10,7 @@ from proving import environment  # noqa: E402 # the path above has to be set fir
 environment.enter()
 
 from proving.commands import mcp_server  # noqa: E402 # needs the environment
-from proving.guard import guarded  # noqa: E402
+from proving.guard import guarded  # noqa: E402 # the path above has to be set first
 
 if __name__ == "__main__":
     sys.exit(guarded(mcp_server.main))

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from browser import Browser, opened, served  # noqa: E402 # the path above has to be set first
-from built import Built, build  # noqa: E402
-from proving.paths import Tree  # noqa: E402
+from built import Built, build  # noqa: E402 # the path above has to be set first
+from proving.paths import Tree  # noqa: E402 # the path above has to be set first
 
 TINY = (ROOT / "tests" / "material" / "tiny.py").read_text(encoding="utf-8")
 

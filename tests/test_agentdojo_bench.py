@@ -13,7 +13,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 from harbor import agentdojo_bench as bench  # noqa: E402 # the path above has to be set first
-from harbor.enforcement import Call, Refused  # noqa: E402
+from harbor.enforcement import Call, Refused  # noqa: E402 # the path above has to be set first
 
 
 def refuse_all(call: Call, account: object) -> None:

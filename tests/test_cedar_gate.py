@@ -14,7 +14,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 from harbor.enforcement import EnforcementPoint  # noqa: E402 # the path above has to be set first
-from harbor.suite import ATTACKS, HONEST, try_case  # noqa: E402
+from harbor.suite import ATTACKS, HONEST, try_case  # noqa: E402 # the path above has to be set first
 
 LAB = ROOT / "labs" / "authorize-every-call"
 SCHEMA = "entity P; entity O = { a: Long }; action x appliesTo { principal: P, resource: O, context: { c: Long } };"

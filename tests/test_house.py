@@ -150,3 +150,18 @@ def test_the_locks_leave_out_what_we_say_they_do() -> None:
     locks = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-test.txt"))
     assert len(names) >= 5 and "\njsonschema==" in locks
     assert [name for name in names if f"\n{name}==" in locks] == []
+
+
+EXEMPTION = re.compile(r"#\s*(?:noqa\b(?::\s*[A-Z0-9, ]+)?|type:\s*ignore\b(?:\[[^\]]*\])?)(?P<why>.*)$")
+
+
+def test_whatever_a_checker_is_told_to_pass_over_says_why() -> None:
+    """A rule, the code it has, and a reason in words behind it: a bare one may hide a check that cannot fail."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files("labs/**/*.py", "scripts/**/*.py", "tests/**/*.py")
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if (exemption := EXEMPTION.search(line)) and not re.match(r"\s*#\s*\S+ \S+", exemption["why"])
+    ]
+    assert found == []

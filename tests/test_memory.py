@@ -13,12 +13,12 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 from harbor.desk import open_desk, work  # noqa: E402 # the path above has to be set first
-from harbor.enforcement import Done, EnforcementPoint  # noqa: E402
-from harbor.memory import STAFF, UNKNOWN, Conversation, Note, Origin, Records, memory, origins_of  # noqa: E402
-from harbor.model import worst_case  # noqa: E402
-from harbor.servers import Letter  # noqa: E402
-from harbor.suite import INBOX_TASK, ORDER_BOOK  # noqa: E402
-from harbor.world import World  # noqa: E402
+from harbor.enforcement import Done, EnforcementPoint  # noqa: E402 # the path above has to be set first
+from harbor.memory import STAFF, UNKNOWN, Conversation, Note, Origin, Records, memory, origins_of  # noqa: E402 # the path above has to be set first
+from harbor.model import worst_case  # noqa: E402 # the path above has to be set first
+from harbor.servers import Letter  # noqa: E402 # the path above has to be set first
+from harbor.suite import INBOX_TASK, ORDER_BOOK  # noqa: E402 # the path above has to be set first
+from harbor.world import World  # noqa: E402 # the path above has to be set first
 
 TAKEN: Any = runpy.run_path(str(ROOT / "labs" / "forget-safely" / "files" / "memory.py"))
 LIFE = {STAFF: 365, None: 14}

@@ -17,14 +17,14 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 from harbor import model, obedience, suite  # noqa: E402 # the path above has to be set first
-from harbor.cassette import NotRecorded, Player, Recorder  # noqa: E402
-from harbor.desk import TooLong, Tools, connect, open_desk, work  # noqa: E402
-from harbor.enforcement import Call, Control, EnforcementPoint, Refused  # noqa: E402
-from harbor.servers import Letter, mailbox  # noqa: E402
-from harbor.suite import ATTACKS, HONEST, INBOX_TASK, LETTERS, ORDER_BOOK, Case, matches, try_case  # noqa: E402
-from harbor.world import World  # noqa: E402
-from mcp import Client  # noqa: E402
-from mcp.server import MCPServer  # noqa: E402
+from harbor.cassette import NotRecorded, Player, Recorder  # noqa: E402 # the path above has to be set first
+from harbor.desk import TooLong, Tools, connect, open_desk, work  # noqa: E402 # the path above has to be set first
+from harbor.enforcement import Call, Control, EnforcementPoint, Refused  # noqa: E402 # the path above has to be set first
+from harbor.servers import Letter, mailbox  # noqa: E402 # the path above has to be set first
+from harbor.suite import ATTACKS, HONEST, INBOX_TASK, LETTERS, ORDER_BOOK, Case, matches, try_case  # noqa: E402 # the path above has to be set first
+from harbor.world import World  # noqa: E402 # the path above has to be set first
+from mcp import Client  # noqa: E402 # the path above has to be set first
+from mcp.server import MCPServer  # noqa: E402 # the path above has to be set first
 
 
 def named(cases: tuple[Case, ...]) -> pytest.MarkDecorator:
@@ -151,7 +151,7 @@ def after_reading(result: str) -> obedience.Call | None:
     messages = [{"role": "user", "content": "look up order 1001"}]
     call = obedience.next_call(messages, offered())
     assert call == obedience.Call("get_order", {"order": "1001"})
-    messages.append({"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]})  # type: ignore[dict-item]
+    messages.append({"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]})  # type: ignore[dict-item] # a call is a list, where other messages have text
     messages.append({"role": "tool", "content": result})
     return obedience.next_call(messages, offered())
 

@@ -24,27 +24,27 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "labs"))
 
 from a2a.client import A2ACardResolver, ClientFactory, create_client  # noqa: E402 # after the path
-from a2a.client.auth import AuthInterceptor, CredentialService  # noqa: E402
-from a2a.client.card_resolver import parse_agent_card  # noqa: E402
-from a2a.client.client import Client as A2AClient  # noqa: E402
-from a2a.server.request_handlers import DefaultRequestHandler  # noqa: E402
-from a2a.server.request_handlers.response_helpers import agent_card_to_dict  # noqa: E402
-from a2a.types import AgentCard  # noqa: E402
-from a2a.utils.signing import create_signature_verifier  # noqa: E402
-from harbor.calling import MemoryStorage, SignIn, call, token_form  # noqa: E402
-from harbor.identity import ISSUER, SignatureVerifier  # noqa: E402
-from harbor.internet import Internet  # noqa: E402
-from harbor.partners import NORTHWHARF, STOCK_DESK, Company, agent_app, agent_card, publish, send  # noqa: E402
-from harbor.servers import MAILBOX, ORDERS, Protection  # noqa: E402
-from harbor.shop import Shop, open_shop  # noqa: E402
-from jwt.api_jwk import PyJWK  # noqa: E402
-from mcp import Client  # noqa: E402
-from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider  # noqa: E402
-from mcp.server import MCPServer  # noqa: E402
-from mcp.server.auth.settings import AuthSettings  # noqa: E402
-from mcp.server.mcpserver.resolve import Elicit, Resolve  # noqa: E402
-from mcp.types import ElicitResult, InputRequiredResult, InputResponses  # noqa: E402
-from pydantic import BaseModel  # noqa: E402
+from a2a.client.auth import AuthInterceptor, CredentialService  # noqa: E402 # the path above has to be set first
+from a2a.client.card_resolver import parse_agent_card  # noqa: E402 # the path above has to be set first
+from a2a.client.client import Client as A2AClient  # noqa: E402 # the path above has to be set first
+from a2a.server.request_handlers import DefaultRequestHandler  # noqa: E402 # the path above has to be set first
+from a2a.server.request_handlers.response_helpers import agent_card_to_dict  # noqa: E402 # the path above has to be set first
+from a2a.types import AgentCard  # noqa: E402 # the path above has to be set first
+from a2a.utils.signing import create_signature_verifier  # noqa: E402 # the path above has to be set first
+from harbor.calling import MemoryStorage, SignIn, call, token_form  # noqa: E402 # the path above has to be set first
+from harbor.identity import ISSUER, SignatureVerifier  # noqa: E402 # the path above has to be set first
+from harbor.internet import Internet  # noqa: E402 # the path above has to be set first
+from harbor.partners import NORTHWHARF, STOCK_DESK, Company, agent_app, agent_card, publish, send  # noqa: E402 # the path above has to be set first
+from harbor.servers import MAILBOX, ORDERS, Protection  # noqa: E402 # the path above has to be set first
+from harbor.shop import Shop, open_shop  # noqa: E402 # the path above has to be set first
+from jwt.api_jwk import PyJWK  # noqa: E402 # the path above has to be set first
+from mcp import Client  # noqa: E402 # the path above has to be set first
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider  # noqa: E402 # the path above has to be set first
+from mcp.server import MCPServer  # noqa: E402 # the path above has to be set first
+from mcp.server.auth.settings import AuthSettings  # noqa: E402 # the path above has to be set first
+from mcp.server.mcpserver.resolve import Elicit, Resolve  # noqa: E402 # the path above has to be set first
+from mcp.types import ElicitResult, InputRequiredResult, InputResponses  # noqa: E402 # the path above has to be set first
+from pydantic import BaseModel  # noqa: E402 # the path above has to be set first
 
 Probe = Callable[[], Coroutine[Any, Any, bool]]
 

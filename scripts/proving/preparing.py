@@ -564,8 +564,8 @@ def _write(path: Path, text: str) -> None:
 
 def _has_venv() -> bool:
     try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401 # asked only whether it is there
+        import venv  # noqa: F401 # asked only whether it is there
     except ImportError:
         return False
     return True

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from browser import Browser, opened, served  # noqa: E402 # the path above has to be set first
 
-from search.questions import Question, questions, score  # noqa: E402
+from search.questions import Question, questions, score  # noqa: E402 # the path above has to be set first
 
 OUT = ROOT / "docs" / "assets" / "search" / "compared.json"
 NPM = {"minisearch": "7.2.0", "fuse.js": "7.5.0", "flexsearch": "0.8.212", "@orama/orama": "3.1.18"}
