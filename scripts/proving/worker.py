@@ -144,15 +144,9 @@ class _Worker:
         with self._unwatched():
             # What needs no answer is done here, once, and not in each child: what a child touches, it has to copy first.
             prepared = [(variant, self._steps(variant)) for variant in variants]
-            collecting = gc.isenabled()
-            gc.disable()  # A collection would touch, and so copy, every page that a child shares with its parent.
-            try:
-                for variant, steps in prepared:
-                    self._fork(variant, steps)
-                    self.snapshot.restore()
-            finally:
-                if collecting:
-                    gc.enable()
+            for variant, steps in prepared:
+                self._fork(variant, steps)
+                self.snapshot.restore()
 
     def _fork(self, variant: Json, steps: list[_Step]) -> None:
         """Run one variant in a forked child, killed with all its children when its time is up."""
@@ -163,6 +157,7 @@ class _Worker:
             status = 1
             try:
                 os.setpgid(0, 0)
+                gc.disable()  # A collection would touch, and so copy, every page shared with the parent.
                 self._run_variant(variant, steps)
                 status = 0
             finally:
@@ -354,26 +349,6 @@ def unsound_to_fork(folder: Path) -> str:
     return f"{Path(opened[0]).name} is open" if opened else ""
 
 
-class _Stream(io.TextIOBase):
-    """A standard stream that collects text in notebook outputs."""
-
-    encoding = "utf-8"
-
-    def __init__(self, name: str, outputs: list[Json]) -> None:
-        self.name, self._outputs = name, outputs
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        last = self._outputs[-1] if self._outputs else None
-        if last and last["output_type"] == "stream" and last["name"] == self.name:
-            last["text"] += text
-        elif text:
-            self._outputs.append({"output_type": "stream", "name": self.name, "text": text})
-        return len(text)
-
-
 class _Nowhere(io.TextIOBase):
     """A standard stream that keeps nothing."""
 
@@ -383,6 +358,21 @@ class _Nowhere(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        return len(text)
+
+
+class _Stream(_Nowhere):
+    """A standard stream that collects text in notebook outputs."""
+
+    def __init__(self, name: str, outputs: list[Json]) -> None:
+        self.name, self._outputs = name, outputs
+
+    def write(self, text: str) -> int:
+        last = self._outputs[-1] if self._outputs else None
+        if last and last["output_type"] == "stream" and last["name"] == self.name:
+            last["text"] += text
+        elif text:
+            self._outputs.append({"output_type": "stream", "name": self.name, "text": text})
         return len(text)
 
 
